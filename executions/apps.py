@@ -1,0 +1,7 @@
+"""The Django app `executions`."""
+
+from django.apps import AppConfig
+
+
+class ExecutionsConfig(AppConfig):
+    name = "executions"

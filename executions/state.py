@@ -1,0 +1,148 @@
+"""What has happened in one execution: plain values and the aggregate that only `transitions` changes. No I/O."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flows.definition.states import EXECUTION_MOVES, TASK_RUN_MOVES, IllegalMove, State
+
+Json = Any
+History = tuple[State, datetime]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of a runnable task. `token` names it everywhere; only its holder may end it."""
+
+    token: str
+    state: State
+    histories: list[History]
+    worker: str | None = None
+    lost: bool = False  # ended because its worker died: not counted as a try of `retry`
+
+
+@dataclass(slots=True)
+class TaskRun:
+    """One run of one task. `value` is the ForEach item as text; `iteration` counts from 0."""
+
+    id: str
+    task_id: str
+    state: State
+    histories: list[History]
+    parent_id: str | None = None
+    value: str | None = None
+    iteration: int | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    outputs: dict[str, Json] | None = None
+    outputs_ref: int | None = None  # id in `payloads` when the outputs are too large to keep at hand
+    dynamic: bool = False
+    seq: int = 0  # order of creation inside the execution, from 1
+    # Private memory of a flowable (values of a ForEach, chosen branch, counters of a LoopUntil): JSON, never shown.
+    memory: dict[str, Json] = field(default_factory=dict)
+
+    def move(self, state: State, now: datetime) -> None:
+        """Same state is a no-op. Raises IllegalMove."""
+        if state is self.state:
+            return
+        if state not in TASK_RUN_MOVES[self.state]:
+            raise IllegalMove(f"task run {self.task_id} ({self.id})", self.state, state)
+        self.state = state
+        self.histories.append((state, now))
+
+
+@dataclass(slots=True)
+class Execution:
+    """The aggregate. Every change of a task run must be told by `touch`, so that only changed rows are written."""
+
+    id: str
+    namespace: str
+    flow_id: str
+    flow_revision: int
+    state: State
+    histories: list[History]
+    version: int = 0  # bumped by the store at each save
+    inputs: dict[str, Json] = field(default_factory=dict)
+    labels: list[dict[str, str]] = field(default_factory=list)  # [{"key","value"}] in order
+    variables: dict[str, Json] = field(default_factory=dict)
+    outputs: dict[str, Json] | None = None
+    trigger: dict[str, Json] | None = None  # {"id","type","variables"}
+    parent_id: str | None = None  # the execution this one was replayed from
+    original_id: str = ""
+    parent_task_run: dict[str, Json] | None = None  # {"executionId","taskRunId"}: the Subflow that waits for this one
+    depth: int = 0  # length of the chain of executions that started each other
+    schedule_date: datetime | None = None
+    attempt_number: int = 1
+    original_created: datetime | None = None
+    kind: str = "NORMAL"
+    deleted: bool = False
+    error: str | None = None  # why it failed, when no task run tells
+    # Engine's own memory (retry dates, flags): JSON, never shown.
+    memory: dict[str, Json] = field(default_factory=dict)
+
+    runs: dict[str, TaskRun] = field(default_factory=dict)  # in creation order
+    by_parent: dict[str | None, list[str]] = field(default_factory=dict)
+    by_task: dict[str, dict[str | None, list[str]]] = field(default_factory=dict)  # task id -> value -> run ids
+    open_children: dict[str | None, int] = field(default_factory=dict)  # runs not terminal, by parent
+    next_seq: int = 1
+    # Since the last save:
+    changed: bool = False
+    touched: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+
+    def move(self, state: State, now: datetime) -> None:
+        """Same state is a no-op. Raises IllegalMove."""
+        if state is self.state:
+            return
+        if state not in EXECUTION_MOVES[self.state]:
+            raise IllegalMove(f"execution {self.id}", self.state, state)
+        self.state = state
+        self.histories.append((state, now))
+        self.changed = True
+
+    def add(self, run: TaskRun) -> TaskRun:
+        """Index a run; a loaded one keeps its `seq`, a new one (seq 0) gets the next."""
+        if run.seq == 0:
+            run.seq = self.next_seq
+            self.touched.add(run.id)
+        self.next_seq = max(self.next_seq, run.seq + 1)
+        self.runs[run.id] = run
+        self.by_parent.setdefault(run.parent_id, []).append(run.id)
+        self.by_task.setdefault(run.task_id, {}).setdefault(run.value, []).append(run.id)
+        if not run.state.is_terminal:
+            self.open_children[run.parent_id] = self.open_children.get(run.parent_id, 0) + 1
+        return run
+
+    def move_run(self, run: TaskRun, state: State, now: datetime) -> None:
+        """Move a run and keep the counters by which joins are decided in O(1)."""
+        before = run.state.is_terminal
+        run.move(state, now)
+        self.touched.add(run.id)
+        if before != state.is_terminal:
+            self.open_children[run.parent_id] = self.open_children.get(run.parent_id, 0) + (1 if before else -1)
+
+    def touch(self, run: TaskRun) -> None:
+        self.touched.add(run.id)
+
+    def remove(self, run: TaskRun) -> None:
+        del self.runs[run.id]
+        self.by_parent[run.parent_id].remove(run.id)
+        self.by_task[run.task_id][run.value].remove(run.id)
+        if not run.state.is_terminal:
+            self.open_children[run.parent_id] -= 1
+        self.touched.discard(run.id)
+        self.removed.add(run.id)
+
+    def children(self, parent_id: str | None) -> Iterator[TaskRun]:
+        for run_id in self.by_parent.get(parent_id, ()):
+            yield self.runs[run_id]
+
+    def ancestors(self, run: TaskRun) -> Iterator[TaskRun]:
+        """Nearest first."""
+        while run.parent_id is not None:
+            run = self.runs[run.parent_id]
+            yield run
+
+    @property
+    def start_date(self) -> datetime:
+        return self.histories[0][1]

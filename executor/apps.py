@@ -1,0 +1,7 @@
+"""The Django app `executor`."""
+
+from django.apps import AppConfig
+
+
+class ExecutorConfig(AppConfig):
+    name = "executor"

@@ -1,0 +1,34 @@
+"""Rows of what should happen: flow revisions, namespace files. No behaviour here (catalog.py writes them)."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class FlowRecord(models.Model):
+    """One immutable revision of a flow; the source is kept to the letter."""
+
+    id = models.BigAutoField(primary_key=True)
+    namespace = models.CharField(max_length=150)
+    flow_id = models.CharField(max_length=100)
+    revision = models.IntegerField()
+    source = models.TextField()
+    description = models.TextField(blank=True, default="")
+    labels = models.JSONField(default=dict)
+    disabled = models.BooleanField(default=False)
+    deleted = models.BooleanField(default=False)
+    # Exactly one row per (namespace, flow_id) has it: the latest revision.
+    latest = models.BooleanField(default=True)
+    # Types of its triggers, so that flow triggers and schedules are found without parsing every flow.
+    trigger_types = models.JSONField(default=list)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "flows"
+        verbose_name = "flow"
+        constraints = [
+            models.UniqueConstraint(fields=["namespace", "flow_id", "revision"], name="flows_revision_key"),
+            models.UniqueConstraint(fields=["namespace", "flow_id"], condition=Q(latest=True), name="flows_latest_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.flow_id} revision {self.revision}"
