@@ -1,0 +1,7 @@
+"""The Django app `flows`."""
+
+from django.apps import AppConfig
+
+
+class FlowsConfig(AppConfig):
+    name = "flows"

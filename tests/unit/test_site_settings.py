@@ -1,0 +1,81 @@
+"""The settings contract: names, defaults, and one clear line for a wrong value."""
+
+import base64
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from orchestrator_site import environment
+
+
+def read(home: Path, **variables: str) -> environment.CelestaSettings:
+    return environment.read({"CELESTA_HOME": str(home), **variables})
+
+
+def test_everything_has_a_working_default(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8080, "http://127.0.0.1:8080")
+    assert (settings.executor_threads, settings.executor_poll_ms) == (1, 25)
+    assert settings.queues_retention == timedelta(days=7)
+    assert settings.queues_retention_high_cardinality == settings.queues_clean_interval == timedelta(hours=1)
+    assert settings.queue_backend == "postgres"
+    assert (settings.kafka_poll_ms, settings.kafka_commit_interval_ms) == (25, 25)
+    assert settings.admin_username == "admin" and settings.admin_password is None
+    assert settings.broker_url is None
+
+
+def test_generated_keys_stay_the_same_and_are_readable_by_the_owner_only(tmp_path: Path) -> None:
+    first, second = read(tmp_path), read(tmp_path)
+    assert first.secret_key == second.secret_key and len(first.secret_key) >= 50
+    assert first.encryption_key == second.encryption_key
+    for name in ("secret_key", "encryption_key"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_two_homes_have_different_keys(tmp_path: Path) -> None:
+    assert read(tmp_path / "a").secret_key != read(tmp_path / "b").secret_key
+
+
+def test_encryption_can_be_turned_off(tmp_path: Path) -> None:
+    assert read(tmp_path, CELESTA_ENCRYPTION_KEY="none").encryption_key is None
+
+
+def test_the_environment_of_flows_is_lower_case_and_our_prefix_wins(tmp_path: Path) -> None:
+    settings = read(tmp_path, KESTRA_TEST1="true", KESTRA_SAME="theirs", ENV_SAME="ours")
+    assert dict(settings.envs) == {"test1": "true", "same": "ours"}
+
+
+def test_secrets_are_decoded_also_when_their_base64_has_line_breaks(tmp_path: Path) -> None:
+    encoded = base64.b64encode(b"a long password" * 10).decode()
+    settings = read(tmp_path, SECRET_MINE=encoded[:76] + "\n" + encoded[76:])
+    assert settings.secret("mine") == "a long password" * 10
+    assert settings.secret("other") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CELESTA_PORT", "http"),
+        ("CELESTA_PORT", "0"),
+        ("EXECUTOR_THREADS", "0"),
+        ("QUEUE_BACKEND", "rabbit"),
+        ("QUEUES_RETENTION", "7 days"),
+        ("QUEUES_RETENTION", "P1M"),
+        ("CELESTA_GLOBALS", "[1]"),
+        ("CELESTA_GLOBALS", "{"),
+        ("CELESTA_ENCRYPTION_KEY", "c2hvcnQ="),
+        ("SECRET_X", "***"),
+    ],
+)
+def test_a_wrong_value_is_refused_naming_its_variable(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read(tmp_path, **{name: value})
+
+
+def test_an_unwritable_home_is_refused_naming_the_variable_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="CELESTA_HOME"):
+        read(tmp_path / "file" / "home")
