@@ -12,7 +12,8 @@ from orchestrator_site import postgres
 WITHOUT_DATABASE = frozenset(
     {
         "", "help", "--help", "-h", "version", "--version", "check", "check_flow", "compilemessages",
-        "collectstatic",        "database_url", "diffsettings", "expression_hook", "makemessages", "makemigrations", "spectacular",
+        "collectstatic", "database_url", "diffsettings", "expression_hook", "makemessages", "makemigrations",
+        "spectacular",
         "up",
     }
 )  # fmt: skip

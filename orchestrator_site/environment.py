@@ -1,4 +1,4 @@
-"""Reads the settings of the contract from environment variables into one frozen value. Knows nothing of Django."""
+"""Reads the settings of the contract from environment variables into one frozen value."""
 
 import base64
 import binascii
