@@ -27,8 +27,30 @@ class FlowRecord(models.Model):
         verbose_name = "flow"
         constraints = [
             models.UniqueConstraint(fields=["namespace", "flow_id", "revision"], name="flows_revision_key"),
-            models.UniqueConstraint(fields=["namespace", "flow_id"], condition=Q(latest=True), name="flows_latest_key"),
+            models.UniqueConstraint(
+                fields=["namespace", "flow_id"], condition=Q(latest=True), name="flows_latest_key"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.namespace}.{self.flow_id} revision {self.revision}"
+
+
+class NamespaceGrant(models.Model):
+    """What the members of a group may do in a namespace and those below it; read by `access` only."""
+
+    ROLES = ("viewer", "operator", "author", "namespace_admin", "admin")
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.ForeignKey("auth.Group", on_delete=models.CASCADE, related_name="namespace_grants")
+    namespace = models.CharField(max_length=150, blank=True, default="", help_text="empty: every namespace")
+    role = models.CharField(max_length=20, choices=[(role, role.replace("_", " ")) for role in ROLES])
+
+    class Meta:
+        db_table = "namespace_grants"
+        constraints = [
+            models.UniqueConstraint(fields=["group", "namespace"], name="namespace_grants_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.role} in {self.namespace or 'every namespace'}"

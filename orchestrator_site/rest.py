@@ -1,25 +1,90 @@
-"""Kestra's JSON error bodies for every REST answer that is not a success."""
+"""Kestra's JSON error bodies and pages for every REST answer. Lower layers get it by string in the settings."""
 
+import logging
+import uuid
 from typing import Any
 
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DataError
+from django.http import Http404, HttpRequest, JsonResponse
+from psycopg import DataError as RawDataError
+from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import exception_handler as rest_framework_handler
+from rest_framework.views import set_rollback
+
+log = logging.getLogger("celesta.rest")
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    response = rest_framework_handler(error, context)
-    if response is not None:
-        response.data = {"message": _message(response.data)}
-    return response
+def body(message: str, path: str, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Micronaut's HATEOAS form, which Kestra's clients parse."""
+    return {
+        "message": message,
+        "_links": {"self": {"href": path, "templated": False}},
+        "_embedded": {"errors": errors if errors is not None else [{"message": message}]},
+    }
 
 
-def _message(detail: Any) -> str:
-    match detail:
-        case {"detail": text}:
-            return str(text)
-        case dict():
-            return "; ".join(f"{name}: {_message(value)}" for name, value in detail.items())
-        case list():
-            return ", ".join(_message(value) for value in detail)
-        case _:
-            return str(detail)
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """Never lets an exception out: what nobody foresaw becomes a 500 with an id that is found in the log."""
+    set_rollback()
+    path = context["request"].path if context.get("request") is not None else ""
+    status, message, errors = describe(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, exceptions.APIException):
+        if getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = error.auth_header
+        if getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(error.wait))
+    return Response(body(message, path, errors), status=status, headers=headers)
+
+
+def describe(error: Exception) -> tuple[int, str, list[dict[str, Any]] | None]:
+    """Status, message and violations for an exception of any layer. A domain error names its status itself."""
+    status = getattr(error, "http_status", None)
+    if status is not None:
+        return status, str(error), _violations(error)
+    match error:
+        case Http404():
+            return 404, f"Not Found{': ' + str(error) if str(error) else ''}", None
+        case PermissionDenied():
+            return 403, str(error) or "Forbidden", None
+        case SuspiciousOperation() | BadRequest():
+            return 400, str(error) or "Bad Request", None
+        case exceptions.ParseError():
+            return 422, f"Invalid json: {_text(error.detail)}", None
+        case exceptions.ValidationError():
+            errors = _flat(error.detail)
+            return 422, f"Invalid entity: {'; '.join(item['message'] for item in errors)}", errors
+        case exceptions.APIException():
+            return error.status_code, _text(error.detail), None
+        case DataError() | RawDataError():
+            return 422, "Illegal argument: a value that the database cannot hold", None
+    reference = uuid.uuid4().hex[:12]
+    log.exception("request failed (%s)", reference, exc_info=error)
+    return 500, f"Internal Server Error ({reference})", None
+
+
+def _violations(error: Exception) -> list[dict[str, Any]] | None:
+    found = getattr(error, "violations", None)
+    return [item if isinstance(item, dict) else item.as_json() for item in found] if found else None
+
+
+def _text(detail: Any) -> str:
+    return "; ".join(item["message"] for item in _flat(detail))
+
+
+def _flat(detail: Any, path: str = "") -> list[dict[str, Any]]:
+    if isinstance(detail, dict):
+        pairs = [(f"{path}.{key}" if path else str(key), value) for key, value in detail.items()]
+        return [item for inner, value in pairs for item in _flat(value, "" if inner == "detail" else inner)]
+    if isinstance(detail, list):
+        return [item for value in detail for item in _flat(value, path)]
+    return [{"message": str(detail), "path": path} if path else {"message": str(detail)}]
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return JsonResponse(body("Not Found", request.path), status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(body("Internal Server Error", request.path), status=500)
