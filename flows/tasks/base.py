@@ -6,10 +6,11 @@ from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationInfo
 
+from flows.definition.properties import Retry, WorkerGroup
 from flows.definition.states import State
+from flows.definition.strict import Strict
 
 Json = Any
 
@@ -23,12 +24,6 @@ class Isolation(Enum):
     SUBPROCESS = "subprocess"  # scripts: a process group of its own
 
 
-class Strict(BaseModel):
-    """Base of everything that is read from a flow's YAML: frozen, camelCase, unknown properties refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True)
-
-
 class Task(Strict):
     """What every task has. Templated properties are plain text here; they are rendered when the task runs."""
 
@@ -37,10 +32,10 @@ class Task(Strict):
     id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)
     type: str
     description: str | None = None
-    retry: "Any | None" = None  # flows.definition.model.Retry after validation
+    retry: Retry | None = None
     timeout: str | None = None  # ISO-8601 duration or a template of one
     disabled: bool = False
-    worker_group: "Any | None" = None
+    worker_group: WorkerGroup | None = None
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] | None = None
     allow_failure: bool = False
     allow_warning: bool = False
@@ -52,6 +47,14 @@ class Task(Strict):
     def branches(self) -> Iterator[tuple[str, Sequence["Task"]]]:
         """The lists of tasks inside this one, by property path: for indexing, validation and the graph."""
         return iter(())
+
+    def error_tasks(self) -> Sequence["Task"]:
+        """Run after a failure of its tasks."""
+        return ()
+
+    def finally_tasks(self) -> Sequence["Task"]:
+        """Run after its tasks (and `errors`), whatever came of them."""
+        return ()
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Any:
@@ -67,7 +70,9 @@ AnyTask = Annotated[Task, BeforeValidator(_resolve)]
 class TaskFailure(Exception):
     """A run that failed in an expected way. `outputs` are kept with the failed run; `state` may be WARNING, KILLED..."""
 
-    def __init__(self, message: str, outputs: dict[str, Json] | None = None, state: State = State.FAILED) -> None:
+    def __init__(
+        self, message: str, outputs: dict[str, Json] | None = None, state: State = State.FAILED
+    ) -> None:
         super().__init__(message)
         self.message, self.outputs, self.state = message, outputs, state
 
@@ -92,7 +97,9 @@ class RunContext(Protocol):
         """A template that is a single expression keeps its type."""
 
     def log(self, level: str, message: str) -> None: ...
-    def metric(self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None) -> None: ...
+    def metric(
+        self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None
+    ) -> None: ...
 
     @property
     def working_directory(self) -> Any:
@@ -134,7 +141,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A task run to create under the flowable."""
+    """A task run to create under the flowable; one that exists already is left alone."""
 
     task: Task
     value: str | None = None
@@ -142,31 +149,51 @@ class Next:
 
 
 class Children(Protocol):
-    """The flowable's own runs, answered from indexes: no method may cost more than O(1) or O(own answer)."""
+    """The flowable's own runs, answered from indexes: no method may cost more than O(1)."""
 
     def open(self) -> int: ...  # runs not terminal
     def count(self) -> int: ...
-    def of(self, task_id: str, value: str | None) -> Child | None: ...  # the latest
-    def with_state(self, state: State) -> int: ...
-    def __iter__(self) -> Iterator[Child]: ...
+    def count_of(self, task_id: str) -> int: ...
+    def of(self, task_id: str, value: str | None = None) -> Child | None: ...  # the latest
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a flowable decides from. `render` evaluates a template in the task run's scope (typed)."""
+    """What a task settled in the executor decides from; rendering happens in the scope of its task run."""
 
     children: Children
     memory: Mapping[str, Json]
-    render: Callable[[Any], Any]
+    outputs: Mapping[str, Json]
+    elapsed: timedelta  # since the run started
+    render: Callable[[Any], Any]  # deep; a template that is a single expression keeps its type
+    text: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pausing:
+    """The run, and with it the execution, waits for a user, or for `wake_after`."""
+
+    wake_after: timedelta | None = None
+    wakes_as: State = State.RUNNING  # RUNNING: goes on with its tasks; a terminal state: ends like this
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a flowable remembers when it starts."""
+    """What a flowable shows and remembers when it starts."""
 
     outputs: dict[str, Json] | None = None
     memory: dict[str, Json] = field(default_factory=dict)
-    wait: timedelta | None = None
+    pausing: Pausing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What a flowable does when its tasks have ended."""
+
+    state: State | None = None  # None: the worst state of its tasks
+    outputs: dict[str, Json] | None = None  # replaces the outputs; None: as they are
+    again: timedelta | None = None  # another round after this long: the runs of this one are removed
+    reason: str | None = None  # for the log
 
 
 class FlowableTask(Task):
@@ -174,6 +201,12 @@ class FlowableTask(Task):
 
     errors: tuple[AnyTask, ...] = ()
     finally_: tuple[AnyTask, ...] = Field(default=(), alias="finally")
+
+    def error_tasks(self) -> Sequence[Task]:
+        return self.errors
+
+    def finally_tasks(self) -> Sequence[Task]:
+        return self.finally_
 
     def open(self, view: View) -> Opening:
         """Called once when the run starts: evaluate condition, value, values. Raises to fail."""
@@ -186,3 +219,86 @@ class FlowableTask(Task):
     def following(self, view: View, ended: Child) -> Sequence[Next]:
         """The runs that the end of `ended` unlocks (never called after a failure: the engine turns to `errors`)."""
         raise NotImplementedError
+
+    def close(self, view: View) -> Closing:
+        """Called when all its tasks have ended, none of them badly."""
+        return Closing()
+
+    def outcome(self, worst: State) -> State:
+        """Its own end state for the worst of its tasks."""
+        return worst
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """An execution that an ExecutableTask starts."""
+
+    namespace: str
+    flow_id: str
+    revision: int | None = None
+    inputs: dict[str, Json] = field(default_factory=dict)
+    labels: tuple[tuple[str, str], ...] = ()
+    inherit_labels: bool = False
+    schedule_date: Json = None
+    iteration: int | None = None
+    variables: dict[str, Json] = field(default_factory=dict)  # kept in the trigger's variables
+    # Templates rendered at the child's end, in the child's scope, and given back as its outputs.
+    outputs: dict[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """A started execution's start (`state` None), end, or the reason why it could not start (`error`)."""
+
+    execution_id: str
+    state: State | None
+    outputs: Mapping[str, Json] | None = None
+    error: str | None = None
+    iteration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ExecutableTask is. `state` None: it waits on."""
+
+    state: State | None = None
+    outputs: dict[str, Json] | None = None  # None: as they are
+    memory: dict[str, Json] | None = None
+
+
+class ExecutableTask(Task):
+    """A task that starts other executions and is settled in the executor. Pure."""
+
+    def launches(self, view: View) -> Sequence[Launch]:
+        """The executions to start. Raises to fail; nothing to start ends the run well."""
+        raise NotImplementedError
+
+    def progress(self, view: View, news: ChildEnd) -> Progress:
+        """What the start or the end of a child means. Told twice of one end, it must count it once."""
+        raise NotImplementedError
+
+    def restarts_children(self) -> bool:
+        """A restart of the run restarts its failed child instead of starting another."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an UpdatingTask makes of its execution; None: as it is."""
+
+    labels: dict[str, str] | None = None  # merged over
+    variables: dict[str, Json] | None = None  # replaces all
+    state: State | None = None  # ends the execution like this
+    outputs: dict[str, Json] | None = None
+
+
+class UpdatingTask(Task):
+    """A task that changes its own execution and is settled in the executor. Pure."""
+
+    def update(self, view: View, variables: Mapping[str, Json]) -> Update:
+        """Raises to fail."""
+        raise NotImplementedError
+
+
+def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    return tuple(task for task in tasks if not task.disabled)

@@ -1,0 +1,125 @@
+"""A flow as written, frozen and checked, with the indexes by which the engine finds its tasks. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr
+
+from flows.definition.input_types import AnyInput
+from flows.definition.properties import Concurrency, Labels, PluginDefault, Retry, Sla, WorkerGroup
+from flows.definition.strict import Strict
+from flows.tasks.base import AnyTask, Task
+from flows.triggers.base import AnyCondition, AnyTrigger
+
+Document = dict[str, Any]
+
+
+def _no_list(value: Any) -> Any:
+    """An empty property is an empty list."""
+    return () if value is None else value
+
+
+OptionalTasks = Annotated[tuple[AnyTask, ...], BeforeValidator(_no_list)]
+
+
+class Output(Strict):
+    """`value` is a template; the rendered value is read as `type`."""
+
+    id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
+    type: str | None = None
+    value: Any
+    description: str | None = None
+    display_name: str | None = None
+    required: bool = True
+
+
+class Listener(Strict):
+    """Tasks to run after the end when the conditions hold (deprecated in Kestra)."""
+
+    description: str | None = None
+    conditions: tuple[AnyCondition, ...] = ()
+    tasks: tuple[AnyTask, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlace:
+    """Where a task stands: under which task (None: the flow), in which list, at which position."""
+
+    task: Task
+    parent_id: str | None
+    branch: str
+    position: int
+
+
+class Flow(Strict):
+    id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", max_length=100)
+    namespace: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)
+    revision: int = 1
+    description: str | None = None
+    labels: Labels = ()
+    inputs: Annotated[tuple[AnyInput, ...], BeforeValidator(_no_list)] = ()
+    variables: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)] = (
+        Field(default_factory=dict)
+    )
+    tasks: tuple[AnyTask, ...] = Field(min_length=1)
+    errors: OptionalTasks = ()
+    finally_: OptionalTasks = Field(default=(), alias="finally")
+    after_execution: OptionalTasks = ()
+    listeners: Annotated[tuple[Listener, ...], BeforeValidator(_no_list)] = ()
+    triggers: Annotated[tuple[AnyTrigger, ...], BeforeValidator(_no_list)] = ()
+    plugin_defaults: Annotated[tuple[PluginDefault, ...], BeforeValidator(_no_list)] = Field(
+        default=(), validation_alias=AliasChoices("pluginDefaults", "taskDefaults")
+    )
+    concurrency: Concurrency | None = None
+    outputs: Annotated[tuple[Output, ...], BeforeValidator(_no_list)] = ()
+    retry: Retry | None = None
+    sla: Annotated[tuple[Sla, ...], BeforeValidator(_no_list)] = ()
+    disabled: bool = False
+    deleted: bool = False
+    worker_group: WorkerGroup | None = None
+    tenant_id: str | None = None
+    checks: Any = None
+    draft: bool = False
+
+    _source: str = PrivateAttr(default="")
+    _document: Document = PrivateAttr(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The text, to the letter."""
+        return self._source
+
+    @property
+    def document(self) -> Document:
+        """The text as plain data, before plugin defaults: what the REST API shows. Not to be changed."""
+        return self._document
+
+    def branches(self) -> Iterator[tuple[str, tuple[Task, ...]]]:
+        """The flow's own lists of tasks by property; each listener's is `listeners.<n>`."""
+        yield "tasks", self.tasks
+        yield "errors", self.errors
+        yield "finally", self.finally_
+        yield "afterExecution", self.after_execution
+        for number, listener in enumerate(self.listeners):
+            yield f"listeners.{number}", listener.tasks
+
+    @cached_property
+    def task_index(self) -> Mapping[str, TaskPlace]:
+        """Every task of the whole tree by its id."""
+        index: dict[str, TaskPlace] = {}
+        for branch, tasks in self.branches():
+            for position, task in enumerate(tasks):
+                for place in walk(task, None, branch, position):
+                    index.setdefault(place.task.id, place)
+        return MappingProxyType(index)
+
+
+def walk(task: Task, parent_id: str | None, branch: str, position: int) -> Iterator[TaskPlace]:
+    """The task and all tasks inside it, outer ones first."""
+    yield TaskPlace(task, parent_id, branch, position)
+    for name, tasks in task.branches():
+        for number, child in enumerate(tasks):
+            yield from walk(child, task.id, name, number)

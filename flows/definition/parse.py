@@ -1,0 +1,173 @@
+"""YAML text to a checked Flow, or to violations with path, line and column. Knows no database."""
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flows.definition import rules
+from flows.definition.errors import InvalidFlow, Location, Site, Violation, path_text, violation
+from flows.definition.input_types import INPUT_MODELS
+from flows.definition.model import Flow
+from flows.definition.plugin_defaults import Default, merge_defaults
+from flows.definition.yaml_guard import MAX_BYTES, Node, YamlRefused, read_document
+from flows.tasks import registry
+from flows.tasks.base import Task
+from flows.triggers.base import Trigger
+
+__all__ = ["InvalidFlow", "Violation", "parse_flow", "parse_task", "parse_trigger"]
+
+
+def parse_flow(
+    source: str,
+    *,
+    namespace: str | None = None,
+    revision: int = 1,
+    defaults: Sequence[Default] = (),
+    max_bytes: int = MAX_BYTES,
+) -> Flow:
+    """Raises InvalidFlow, and nothing else. `defaults` are the instance's, below the flow's own."""
+    root = _read(source, max_bytes)
+    document = root.value
+    if namespace is not None and document.get("namespace") is None:
+        document = {**document, "namespace": namespace}
+    own = document.get("pluginDefaults") or document.get("taskDefaults") or ()
+    every: list[Default] = [*(own if isinstance(own, list) else ()), *defaults]
+    complete = merge_defaults(document, every, registry.canonical)
+    flow: Flow = _validate(Flow, {**complete, "revision": revision}, root, "flow")
+    flow._source, flow._document = source, document
+    errors = [_placed(error, root) for error in rules.check(flow)]
+    if errors:
+        raise InvalidFlow(errors)
+    return flow
+
+
+def parse_task(source: str, max_bytes: int = MAX_BYTES) -> Task:
+    """One task by itself. Raises InvalidFlow."""
+    task: Task = _parse_part(source, registry.build_task, "task", max_bytes)
+    return task
+
+
+def parse_trigger(source: str, max_bytes: int = MAX_BYTES) -> Trigger:
+    """One trigger by itself. Raises InvalidFlow."""
+    trigger: Trigger = _parse_part(source, registry.build_trigger, "trigger", max_bytes)
+    return trigger
+
+
+def _parse_part(source: str, build: Any, kind: str, max_bytes: int) -> Any:
+    root = _read(source, max_bytes)
+    try:
+        return build(root.value, registry.context())
+    except ValidationError as error:
+        raise InvalidFlow(_violations(error, root, kind)) from None
+
+
+def _read(source: str, max_bytes: int) -> Node:
+    try:
+        root = read_document(source, max_bytes)
+    except YamlRefused as error:
+        raise InvalidFlow([Violation(error.message, "", error.line, error.column, "structure")]) from None
+    if not isinstance(root.value, dict):
+        raise InvalidFlow(
+            [Violation("expected a map of properties", "", root.line, root.column, "structure")]
+        )
+    return root
+
+
+def _validate(model: type[Flow], value: Mapping[str, Any], root: Node, kind: str) -> Flow:
+    try:
+        return model.model_validate(value, context=registry.context())
+    except ValidationError as error:
+        raise InvalidFlow(_violations(error, root, kind)) from None
+
+
+def _violations(error: ValidationError, root: Node, kind: str) -> list[Violation]:
+    site = Site(
+        locate=root.at,
+        id_at=lambda location: _id_at(root.value, location),
+        known_properties=lambda location: _properties(_model_at(root.value, location, kind)),
+        is_list=lambda location: _is_list(_model_at(root.value, location[:-1], kind), location),
+    )
+    details = error.errors(include_url=False)
+    # A list whose items were refused also counts as too short.
+    broken_lists = {tuple(one["loc"][:end]) for one in details for end in range(len(one["loc"]))}
+    found = [
+        violation(one, site)
+        for one in details
+        if not (one["type"] == "too_short" and tuple(one["loc"]) in broken_lists)
+    ]
+    return list(dict.fromkeys(sorted(found, key=lambda one: (one.line, one.column))))
+
+
+def _placed(error: rules.Broken, root: Node) -> Violation:
+    line, column = root.at(error.location)
+    return Violation(error.message, path_text(error.location), line, column, error.kind)
+
+
+def _value_at(document: Any, location: Location) -> Any:
+    for part in location:
+        if isinstance(document, Mapping):
+            document = document.get(part)
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            document = document[part]
+        else:
+            return None
+    return document
+
+
+def _id_at(document: Any, location: Location) -> str | None:
+    """The id of a task, trigger, input...; the flow itself is not named."""
+    value = _value_at(document, location) if location else None
+    name = value.get("id", value.get("name")) if isinstance(value, Mapping) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _model_at(document: Any, location: Location, kind: str) -> type[BaseModel] | None:
+    """The model of the object at a place: by its `type`, or by walking the fields of the object around it."""
+    value = _value_at(document, location)
+    name = value.get("type") if isinstance(value, Mapping) else None
+    if isinstance(name, str):
+        if name in INPUT_MODELS and "inputs" in location:
+            return INPUT_MODELS[name]
+        for known in ("task", "trigger", "condition"):
+            try:
+                model: type[BaseModel] = registry.find(name, known)
+            except registry.UnknownType:
+                continue
+            return model
+    if not location:
+        return Flow if kind == "flow" else None
+    field = location[-1] if isinstance(location[-1], str) else location[-2] if len(location) > 1 else None
+    around = location[:-1] if isinstance(location[-1], str) else location[:-2]
+    return _inner_model(_annotation(_model_at(document, around, kind), field))
+
+
+def _annotation(model: type[BaseModel] | None, property_name: Any) -> Any:
+    for name, field in (model.model_fields if model else {}).items():
+        if property_name in (name, field.alias, field.validation_alias):
+            return field.annotation
+    return None
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The model inside an annotation such as `tuple[Output, ...]` or `Retry | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in typing.get_args(annotation):
+        found = _inner_model(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _properties(model: type[BaseModel] | None) -> list[str]:
+    return [field.alias or name for name, field in (model.model_fields if model else {}).items()]
+
+
+def _is_list(model: type[BaseModel] | None, location: Location) -> bool:
+    annotation = _annotation(model, location[-1] if location else None)
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return any(typing.get_origin(part) in (tuple, list) for part in typing.get_args(annotation))
+    return typing.get_origin(annotation) in (tuple, list)

@@ -1,0 +1,175 @@
+"""Kestra's type names and the classes behind them, imported when first asked for. One line per type."""
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel
+
+from flows.definition.errors import structure_error
+from flows.tasks.aliases import ALIASES, DEPRECATED
+from flows.tasks.base import Task
+from flows.triggers.base import Condition, Trigger
+
+_PREFIX = "io.kestra.plugin."
+_CORE = "io.kestra.plugin.core."
+_FLOW = "flows.tasks.flow."
+_TASKS = "flows.tasks.core."
+_SCRIPTS = "flows.tasks.scripts."
+_CONDITIONS = "flows.triggers.conditions."
+
+TASKS: dict[str, str] = {
+    _CORE + "flow.Sequential": _FLOW + "sequential:Sequential",
+    _CORE + "flow.Parallel": _FLOW + "parallel:Parallel",
+    _CORE + "flow.AllowFailure": _FLOW + "allow_failure:AllowFailure",
+    _CORE + "flow.If": _FLOW + "if_:If",
+    _CORE + "flow.Switch": _FLOW + "switch:Switch",
+    _CORE + "flow.ForEach": _FLOW + "foreach:ForEach",
+    _CORE + "flow.EachSequential": _FLOW + "each:EachSequential",
+    _CORE + "flow.EachParallel": _FLOW + "each:EachParallel",
+    _CORE + "flow.Dag": _FLOW + "dag:Dag",
+    _CORE + "flow.Pause": _FLOW + "pause:Pause",
+    _CORE + "flow.LoopUntil": _FLOW + "loop_until:LoopUntil",
+    _CORE + "flow.Loop": _FLOW + "loop:Loop",
+    _CORE + "flow.WorkingDirectory": _FLOW + "working_directory:WorkingDirectory",
+    _CORE + "flow.Subflow": _FLOW + "subflow:Subflow",
+    _CORE + "flow.ForEachItem": _FLOW + "foreach_item:ForEachItem",
+    _CORE + "flow.Template": _FLOW + "template:Template",
+    _CORE + "flow.Sleep": _TASKS + "sleep:Sleep",
+    _CORE + "log.Log": _TASKS + "log:Log",
+    _CORE + "debug.Return": _TASKS + "debug:Return",
+    _CORE + "debug.Echo": _TASKS + "debug:Echo",
+    _CORE + "output.OutputValues": _TASKS + "output:OutputValues",
+    _CORE + "execution.Fail": _TASKS + "fail:Fail",
+    _CORE + "http.Request": _TASKS + "http:Request",
+    "io.kestra.plugin.transform.jsonata.TransformValue": "flows.tasks.transform.jsonata:TransformValue",
+    "io.kestra.plugin.scripts.shell.Commands": _SCRIPTS + "shell:Commands",
+    "io.kestra.plugin.scripts.shell.Script": _SCRIPTS + "shell:Script",
+    "io.kestra.plugin.scripts.python.Commands": _SCRIPTS + "python:Commands",
+    "io.kestra.plugin.scripts.python.Script": _SCRIPTS + "python:Script",
+}
+
+TRIGGERS: dict[str, str] = {
+    _CORE + "trigger.Schedule": "flows.triggers.schedule:Schedule",
+    _CORE + "trigger.ScheduleOnDates": "flows.triggers.schedule:ScheduleOnDates",
+    _CORE + "trigger.Webhook": "flows.triggers.webhook:Webhook",
+    _CORE + "trigger.Flow": "flows.triggers.flow:Flow",
+}
+
+CONDITIONS: dict[str, str] = {
+    _CORE + "condition.DateTimeBetween": _CONDITIONS + "dates:DateTimeBetween",
+    _CORE + "condition.DayWeek": _CONDITIONS + "dates:DayWeek",
+    _CORE + "condition.DayWeekInMonth": _CONDITIONS + "dates:DayWeekInMonth",
+    _CORE + "condition.PublicHoliday": _CONDITIONS + "dates:PublicHoliday",
+    _CORE + "condition.TimeBetween": _CONDITIONS + "dates:TimeBetween",
+    _CORE + "condition.Weekend": _CONDITIONS + "dates:Weekend",
+    _CORE + "condition.ExecutionFlow": _CONDITIONS + "executions:ExecutionFlow",
+    _CORE + "condition.ExecutionLabels": _CONDITIONS + "executions:ExecutionLabels",
+    _CORE + "condition.ExecutionNamespace": _CONDITIONS + "executions:ExecutionNamespace",
+    _CORE + "condition.ExecutionOutputs": _CONDITIONS + "executions:ExecutionOutputs",
+    _CORE + "condition.ExecutionStatus": _CONDITIONS + "executions:ExecutionStatus",
+    _CORE + "condition.FlowCondition": _CONDITIONS + "executions:FlowCondition",
+    _CORE + "condition.FlowNamespaceCondition": _CONDITIONS + "executions:FlowNamespaceCondition",
+    _CORE + "condition.HasRetryAttempt": _CONDITIONS + "executions:HasRetryAttempt",
+    _CORE + "condition.Expression": _CONDITIONS + "logic:Expression",
+    _CORE + "condition.Not": _CONDITIONS + "logic:Not",
+    _CORE + "condition.Or": _CONDITIONS + "logic:Or",
+    _CORE + "condition.MultipleCondition": _CONDITIONS + "logic:MultipleCondition",
+}
+
+_ALL: dict[str, dict[str, str]] = {"task": TASKS, "trigger": TRIGGERS, "condition": CONDITIONS}
+
+
+class UnknownType(LookupError):
+    """`near` holds the closest known names, best first."""
+
+    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+        self.name, self.near = name, near
+        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+        super().__init__(f"Invalid type: {name}{hint}")
+
+
+def canonical(name: str) -> str:
+    """The present name of a type: aliases followed, the left out `io.kestra.plugin.` put back."""
+    if "." in name and not name.startswith(("io.", "celery.", "django.")):
+        name = _PREFIX + name
+    return ALIASES.get(name, name)
+
+
+def is_deprecated(name: str) -> bool:
+    return canonical(name) in DEPRECATED
+
+
+def find(name: str, kind: str = "task") -> Any:
+    """The class of a task, trigger or condition type. Raises UnknownType."""
+    path = _ALL[kind].get(canonical(name))
+    try:
+        if path is not None:
+            return _load(path)
+    except ModuleNotFoundError:
+        pass
+    raise UnknownType(name, near_matches(name, kind))
+
+
+@cache
+def _load(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def near_matches(name: str, kind: str = "task") -> tuple[str, ...]:
+    """At most three known names that look alike: by their last part first, then as a whole."""
+    by_last = {known.rpartition(".")[2].lower(): known for known in _ALL[kind]}
+    last = difflib.get_close_matches(name.rpartition(".")[2].lower()[:200], by_last, n=2, cutoff=0.7)
+    whole = difflib.get_close_matches(name[:200], _ALL[kind], n=1, cutoff=0.85)
+    return tuple(dict.fromkeys([by_last[part] for part in last] + whole))
+
+
+def build_task(value: Mapping[str, Any], context: dict[str, Any]) -> Task:
+    """Raises pydantic's ValidationError, also for an unknown type (its message names near matches)."""
+    task: Task = _build("task", value, context)
+    return task
+
+
+def build_trigger(value: Mapping[str, Any], context: dict[str, Any]) -> Trigger:
+    trigger: Trigger = _build("trigger", value, context)
+    return trigger
+
+
+def build_condition(value: Mapping[str, Any], context: dict[str, Any]) -> Condition:
+    condition: Condition = _build("condition", value, context)
+    return condition
+
+
+def _build(kind: str, value: Mapping[str, Any], context: dict[str, Any]) -> Any:
+    name = value.get("type")
+    if not isinstance(name, str):
+        shown = "null" if name is None else str(name)[:100]
+        raise structure_error("task_type", f"Invalid type: {shown}", ("type",), name)
+    try:
+        model = find(name, kind)
+    except UnknownType as error:
+        raise structure_error("task_type", str(error), ("type",), name) from None
+    return model.model_validate(_with_texts(model, value), context=context)
+
+
+def _with_texts(model: type[BaseModel], value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A YAML boolean where the model asks for text is the text, as it is for numbers."""
+    names = [name for name in _text_properties(model) if isinstance(value.get(name), bool)]
+    return {**value, **{name: str(value[name]).lower() for name in names}} if names else value
+
+
+@cache
+def _text_properties(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if field.annotation in (str, str | None)
+    )
+
+
+def context() -> dict[str, Any]:
+    """What validators of flows, tasks and triggers are given."""
+    return {"build_task": build_task, "build_trigger": build_trigger, "build_condition": build_condition}
