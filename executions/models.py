@@ -27,7 +27,9 @@ class ExecutionRecord(models.Model):
     parent_id = models.UUIDField(null=True)
     original_id = models.UUIDField(null=True)
     parent_task_run = models.JSONField(null=True)
-    trigger_execution_id = models.UUIDField(null=True)  # who started it (Subflow, flow trigger), for kill cascade and search
+    trigger_execution_id = models.UUIDField(
+        null=True
+    )  # who started it (Subflow, flow trigger), for kill cascade and search
     depth = models.IntegerField(default=0)
     schedule_date = models.DateTimeField(null=True)
     attempt_number = models.IntegerField(default=1)
@@ -36,6 +38,7 @@ class ExecutionRecord(models.Model):
     deleted = models.BooleanField(default=False)
     error = models.TextField(null=True)
     memory = models.JSONField(default=dict)
+    trimmed = models.BigIntegerField(default=0)  # the version at which task runs were last deleted
     start_date = models.DateTimeField()
     end_date = models.DateTimeField(null=True)
 
@@ -46,7 +49,11 @@ class ExecutionRecord(models.Model):
             models.Index(fields=["namespace", "flow_id", "-start_date"], name="executions_flow"),
             models.Index(fields=["-start_date"], name="executions_start"),
             models.Index(fields=["state"], condition=~Q(state__in=_STATES), name="executions_live"),
-            models.Index(fields=["trigger_execution_id"], condition=Q(trigger_execution_id__isnull=False), name="executions_trigger"),
+            models.Index(
+                fields=["trigger_execution_id"],
+                condition=Q(trigger_execution_id__isnull=False),
+                name="executions_trigger",
+            ),
             GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="executions_labels"),
         ]
 
@@ -107,9 +114,7 @@ class QueueMessage(models.Model):
         verbose_name = "queue message"
         indexes = [
             models.Index(fields=["id"], condition=Q(stream=False), name="queues_work"),
-            models.Index(fields=["id"], condition=Q(stream=True), name="queues_stream"),
             models.Index(fields=["execution_id", "id"], name="queues_execution"),
-            models.Index(fields=["type", "created"], name="queues_type"),
         ]
 
 
@@ -278,7 +283,9 @@ class TriggerRecord(models.Model):
 
     class Meta:
         db_table = "triggers"
-        constraints = [models.UniqueConstraint(fields=["namespace", "flow_id", "trigger_id"], name="triggers_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["namespace", "flow_id", "trigger_id"], name="triggers_key")
+        ]
         indexes = [models.Index(fields=["next_date"], name="triggers_next")]
 
 

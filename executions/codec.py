@@ -1,0 +1,60 @@
+"""The one JSON codec of rows and messages: orjson, with what PostgreSQL's jsonb refuses replaced. No I/O."""
+
+import json
+import math
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+Json = Any
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_MAX_DEPTH = 500
+_REPLACEMENT = "\ufffd"
+
+loads = orjson.loads
+
+
+def dumps(value: Json) -> str:
+    """Text that a jsonb column takes: no NUL, no lone surrogate, no NaN; numbers beyond 64 bits stay numbers."""
+    try:
+        encoded = orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except (TypeError, ValueError):
+        return json.dumps(cleaned(value), separators=(",", ":"), ensure_ascii=False)
+    if b"\\u0000" in encoded:
+        encoded = orjson.dumps(cleaned(value), default=_plain, option=_OPTIONS)
+    return encoded.decode()
+
+
+def cleaned(value: Json, depth: int = 0) -> Json:
+    """A copy without anything that cannot be stored. Raises ValueError for data nested too deeply (or cyclic)."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"data nested deeper than {_MAX_DEPTH} levels cannot be stored")
+    if isinstance(value, str):
+        return value.replace("\x00", _REPLACEMENT).encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {cleaned(str(key)): cleaned(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [cleaned(item, depth + 1) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return cleaned(_plain(value), depth + 1)
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
