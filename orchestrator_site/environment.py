@@ -72,7 +72,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         home=where,
         host=host,
         port=port,
-        public_url=(environ.get("CELESTA_PUBLIC_URL") or _local_url(host, port)).rstrip("/"),
+        public_url=(environ.get("CELESTA_PUBLIC_URL") or local_url(host, port)).rstrip("/"),
         allowed_hosts=_words(environ.get("CELESTA_ALLOWED_HOSTS")),
         admin_username=environ.get("CELESTA_ADMIN_USERNAME") or "admin",
         admin_password=environ.get("CELESTA_ADMIN_PASSWORD") or None,
@@ -103,7 +103,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
     )
 
 
-def _local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
 

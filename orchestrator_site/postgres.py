@@ -82,15 +82,15 @@ def url() -> str:
 
 
 @contextmanager
-def in_use() -> Iterator[None]:
-    """The database is there inside the block, whoever else uses it or not."""
+def in_use() -> Iterator[Cluster | None]:
+    """The database is there inside the block, whoever else uses it. Yields the embedded one, or None."""
     if not is_embedded():
         verify(configured().direct_conninfo)
-        yield
+        yield None
         return
     lease = ensure(home())
     try:
-        yield
+        yield lease.cluster
     finally:
         lease.release()
 
@@ -132,20 +132,25 @@ class Lease:
         """Gives the lease back and, when it was the last, waits until the server has stopped."""
         self._file.close()
         deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline and self.keeper_is_alive() and not self._others_use_it():
+        while time.monotonic() < deadline and is_kept(self.cluster) and not self._others_use_it():
             time.sleep(0.05)
-
-    def keeper_is_alive(self) -> bool:
-        return not _can_lock(self.cluster.keeper_lock, fcntl.LOCK_EX)
 
     def _others_use_it(self) -> bool:
         # Shared but not exclusive: another lease. Neither: the keeper is stopping the server.
         lock = self.cluster.users_lock
         return not _can_lock(lock, fcntl.LOCK_EX) and _can_lock(lock, fcntl.LOCK_SH)
 
-    def restore(self) -> None:
-        """Starts the keeper again when it is gone."""
-        _start(self.cluster)
+
+def is_kept(cluster: Cluster) -> bool:
+    """Whether the process that runs the server is alive."""
+    return not _can_lock(cluster.keeper_lock, fcntl.LOCK_EX)
+
+
+def restore(cluster: Cluster) -> None:
+    """Starts the keeper again for those who hold a lease."""
+    with postgres_cluster.open_lock(cluster.home / "postgres.start") as start_lock:
+        fcntl.flock(start_lock, fcntl.LOCK_EX)
+        _start(cluster)
 
 
 def ensure(where: Path) -> Lease:
@@ -170,18 +175,17 @@ def ensure(where: Path) -> Lease:
 
 
 def _start(cluster: Cluster) -> None:
-    if _can_lock(cluster.keeper_lock, fcntl.LOCK_EX):
+    keeper = None
+    if not is_kept(cluster):
         cluster = postgres_cluster.with_free_port(cluster)
         keeper = _spawn_keeper(cluster)
-    else:
-        keeper = None
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             _create_database(cluster)
             return
         except psycopg.OperationalError as error:
-            dead = keeper.poll() is not None if keeper else _can_lock(cluster.keeper_lock, fcntl.LOCK_EX)
+            dead = keeper.poll() is not None if keeper else not is_kept(cluster)
             if dead or time.monotonic() > deadline:
                 reason = cluster.last_log_line() or str(error).strip()
                 raise PostgresError(

@@ -4,7 +4,6 @@ Standard library only: it stays in memory for as long as the server runs. When n
 any more (a kill -9 drops leases too) the server is stopped, so that none is ever left behind.
 """
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -14,12 +13,12 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from orchestrator_site.parentage import ask_kernel_for
 from orchestrator_site.postgres_cluster import Cluster, live_postmaster, load, open_lock, wait_until_gone
 
 POLL_SECONDS = 0.2
 FAST_STOP_SECONDS = 20
 QUICK_DEATHS_LIMIT = 6
-PR_SET_PDEATHSIG = 1
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -103,18 +102,17 @@ def _run_server(cluster: Cluster) -> "subprocess.Popen[bytes]":
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: _end_with_parent(parent),
+        preexec_fn=lambda: _end_with_keeper(parent),
         env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
         **cluster.run_as(),
     )
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_keeper(keeper: int) -> None:
     """Should the keeper itself be killed, the kernel asks the server for a fast shutdown (SIGINT)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:
-            os._exit(1)
+    ask_kernel_for(signal.SIGINT)
+    if os.getppid() != keeper:
+        os._exit(1)
 
 
 def _wait_for_end(cluster: Cluster, server: "subprocess.Popen[bytes] | None", users: TextIO) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from orchestrator_site import postgres, postgres_cluster
 from orchestrator_site.postgres_cluster import Cluster, live_postmaster
 
+QUERY = "from django.db import connection; connection.cursor().execute('SELECT 1')"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -63,7 +64,7 @@ def test_data_outlive_the_server_which_stops_with_its_last_lease(home: Path) -> 
     first.release()
     assert count(cluster) == 1, "the second lease keeps it"
     second.release()
-    assert live_postmaster(cluster) is None and not second.keeper_is_alive()
+    assert live_postmaster(cluster) is None and not postgres.is_kept(cluster)
     third = postgres.ensure(home)
     try:
         assert count(third.cluster) == 1
@@ -84,9 +85,7 @@ def test_only_the_owner_can_reach_it_and_only_with_the_password(home: Path) -> N
         assert rules == [("scram-sha-256",)]
         for host in (str(cluster.sockets), "127.0.0.1"):
             with pytest.raises(psycopg.OperationalError, match="password"):
-                psycopg.connect(
-                    host=host, port=cluster.port, user=cluster.user, password="wrong", dbname="celesta"
-                )
+                psycopg.connect(cluster.conninfo, host=host, password="wrong")
     finally:
         lease.release()
 
@@ -150,8 +149,8 @@ def test_a_killed_keeper_takes_the_server_down_and_both_come_back(home: Path) ->
         keeper = int(Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[1])
         os.kill(keeper, signal.SIGKILL)
         assert eventually(lambda: live_postmaster(cluster) is None)
-        assert not lease.keeper_is_alive()
-        lease.restore()
+        assert not postgres.is_kept(cluster)
+        postgres.restore(cluster)
         assert count(cluster) == 1
     finally:
         lease.release()
@@ -161,7 +160,8 @@ def test_a_stale_pid_file_of_another_process_does_not_stop_it(home: Path) -> Non
     lease = postgres.ensure(home)
     cluster = with_a_row(lease)
     lease.release()
-    stale = f"{os.getpid()}\n{cluster.data}\n1700000000\n{cluster.port}\n{cluster.sockets}\n127.0.0.1\n 1 1\nready\n"
+    address = f"{cluster.port}\n{cluster.sockets}\n127.0.0.1"
+    stale = f"{os.getpid()}\n{cluster.data}\n1700000000\n{address}\n 1 1\nready\n"
     (cluster.data / "postmaster.pid").write_text(stale)
     again = postgres.ensure(home)
     try:
@@ -231,7 +231,7 @@ def test_root_with_a_private_home_gets_its_data_elsewhere(tmp_path_factory: pyte
 
 def test_a_command_starts_the_server_for_its_own_time(home: Path) -> None:
     environment = {**os.environ, "CELESTA_HOME": str(home)}
-    for arguments, expected in ((["dbshell", "--", "-c", "SELECT 1"], 0), (["database_url"], 0)):
+    for arguments, expected in ((["shell", "-c", QUERY], 0), (["database_url"], 0)):
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
