@@ -38,7 +38,7 @@ class InvalidFlow(Exception):
 def structure_error(kind: str, message: str, location: Location, value: Any) -> ValidationError:
     """A pydantic error at a place of one's choosing, for validators that look a model up by its `type`."""
     details = InitErrorDetails(
-        type=PydanticCustomError(kind, "{text}", {"text": message}),  # type: ignore[arg-type]
+        type=PydanticCustomError(kind, "{text}", {"text": message}),
         loc=location,
         input=value,
     )

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr
 from flows.definition.input_types import AnyInput
 from flows.definition.properties import Concurrency, Labels, PluginDefault, Retry, Sla, WorkerGroup
 from flows.definition.strict import Strict
+from flows.tasks.aliases import canonical
 from flows.tasks.base import AnyTask, Task
 from flows.triggers.base import AnyCondition, AnyTrigger
 
@@ -96,6 +97,11 @@ class Flow(Strict):
     def document(self) -> Document:
         """The text as plain data, before plugin defaults: what the REST API shows. Not to be changed."""
         return self._document
+
+    @cached_property
+    def trigger_types(self) -> list[str]:
+        """Present names of the types of its triggers, without repetition."""
+        return sorted({canonical(trigger.type) for trigger in self.triggers})
 
     def branches(self) -> Iterator[tuple[str, tuple[Task, ...]]]:
         """The flow's own lists of tasks by property; each listener's is `listeners.<n>`."""

@@ -14,6 +14,7 @@ from flows.definition.model import Flow
 from flows.definition.plugin_defaults import Default, merge_defaults
 from flows.definition.yaml_guard import MAX_BYTES, Node, YamlRefused, read_document
 from flows.tasks import registry
+from flows.tasks.aliases import canonical
 from flows.tasks.base import Task
 from flows.triggers.base import Trigger
 
@@ -35,7 +36,7 @@ def parse_flow(
         document = {**document, "namespace": namespace}
     own = document.get("pluginDefaults") or document.get("taskDefaults") or ()
     every: list[Default] = [*(own if isinstance(own, list) else ()), *defaults]
-    complete = merge_defaults(document, every, registry.canonical)
+    complete = merge_defaults(document, every, canonical)
     flow: Flow = _validate(Flow, {**complete, "revision": revision}, root, "flow")
     flow._source, flow._document = source, document
     errors = [_placed(error, root) for error in rules.check(flow)]

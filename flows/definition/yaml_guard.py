@@ -143,7 +143,7 @@ def _node(loader: Any, event: Any, reading: _Reading, depth: int) -> Node:
     return node
 
 
-def _alias(anchor: str, reading: _Reading, line: int, column: int) -> Node:
+def _alias(anchor: Any, reading: _Reading, line: int, column: int) -> Node:
     node = reading.anchors.get(anchor)
     if anchor in reading.open_anchors:
         raise YamlRefused(f"alias '{anchor}' contains itself", line, column)

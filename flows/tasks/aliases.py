@@ -104,3 +104,14 @@ DEPRECATED: frozenset[str] = frozenset(
         "storage.LocalFiles",
     )
 )
+
+
+def canonical(name: str) -> str:
+    """The present name of a type: aliases followed, the left out `io.kestra.plugin.` put back."""
+    if "." in name and not name.startswith(("io.", "celery.", "django.")):
+        name = "io.kestra.plugin." + name
+    return ALIASES.get(name, name)
+
+
+def is_deprecated(name: str) -> bool:
+    return canonical(name) in DEPRECATED

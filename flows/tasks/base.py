@@ -61,7 +61,8 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
     """A map with a `type` becomes the task model that the registry (handed in as context) knows for it."""
     if isinstance(value, Task) or not isinstance(value, Mapping):
         return value
-    return info.context["build_task"](value, info.context)
+    context: dict[str, Any] = info.context or {}
+    return context["build_task"](value, context)
 
 
 AnyTask = Annotated[Task, BeforeValidator(_resolve)]

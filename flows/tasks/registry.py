@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from flows.definition.errors import structure_error
-from flows.tasks.aliases import ALIASES, DEPRECATED
+from flows.tasks.aliases import canonical
 from flows.tasks.base import Task
 from flows.triggers.base import Condition, Trigger
 
-_PREFIX = "io.kestra.plugin."
 _CORE = "io.kestra.plugin.core."
 _FLOW = "flows.tasks.flow."
 _TASKS = "flows.tasks.core."
@@ -89,17 +88,6 @@ class UnknownType(LookupError):
         self.name, self.near = name, near
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
         super().__init__(f"Invalid type: {name}{hint}")
-
-
-def canonical(name: str) -> str:
-    """The present name of a type: aliases followed, the left out `io.kestra.plugin.` put back."""
-    if "." in name and not name.startswith(("io.", "celery.", "django.")):
-        name = _PREFIX + name
-    return ALIASES.get(name, name)
-
-
-def is_deprecated(name: str) -> bool:
-    return canonical(name) in DEPRECATED
 
 
 def find(name: str, kind: str = "task") -> Any:

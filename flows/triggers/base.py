@@ -38,7 +38,8 @@ class Condition(Strict):
 def _condition(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, Condition) or not isinstance(value, Mapping):
         return value
-    return info.context["build_condition"](value, info.context)
+    context: dict[str, Any] = info.context or {}
+    return context["build_condition"](value, context)
 
 
 AnyCondition = Annotated[Condition, BeforeValidator(_condition)]
@@ -67,7 +68,8 @@ class Trigger(Strict):
 def _trigger(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, Trigger) or not isinstance(value, Mapping):
         return value
-    return info.context["build_trigger"](value, info.context)
+    context: dict[str, Any] = info.context or {}
+    return context["build_trigger"](value, context)
 
 
 AnyTrigger = Annotated[Trigger, BeforeValidator(_trigger)]
