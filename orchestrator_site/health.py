@@ -1,7 +1,15 @@
-"""`/health`: this process answers. `/ready`: every part is usable, else 503 with the reasons."""
+"""`/health`: this process answers. `/ready`: every part is usable, else 503 with reasons. Both are open."""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+
+# A killed process is found sooner by its lock; silence this long means that a whole machine is gone.
+SILENCE_SECONDS = 15
+PARTS = ("executor", "worker")
+LIVE_PARTS = """
+    SELECT DISTINCT kind FROM service_instances
+    WHERE state = 'RUNNING' AND beat > now() - make_interval(secs => %s)
+"""
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -9,7 +17,7 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    reasons = list(_reasons())
+    reasons = _reasons()
     return JsonResponse(
         {"status": "DOWN" if reasons else "UP", "reasons": reasons}, status=503 if reasons else 200
     )
@@ -18,7 +26,9 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _reasons() -> list[str]:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute(LIVE_PARTS, [SILENCE_SECONDS])
+            live = {kind for (kind,) in cursor.fetchall()}
     except DatabaseError as error:
-        return [f"database: {str(error).strip().splitlines()[0]}"]
-    return []
+        lines = str(error).strip().splitlines()
+        return [f"database: {lines[0] if lines else type(error).__name__}"]
+    return [f"{part}: none is running" for part in PARTS if part not in live]

@@ -1,20 +1,31 @@
-"""Every address of the site: health, admin, and what the apps below bring."""
+"""Every address of the site: health, admin, Kestra's API in its dialects, and the pages of the apps below."""
 
 from importlib.util import find_spec
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from orchestrator_site import health
+
+TENANT = "main"
+
+
+def _brought_by(prefixes: tuple[str, ...], *modules: str) -> list[URLPattern | URLResolver]:
+    return [
+        path(prefix, include(module))
+        for prefix in prefixes
+        for module in modules
+        if find_spec(module.rpartition(".")[0]) and find_spec(module)
+    ]
+
 
 urlpatterns = [
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    # The tenant's dialect first: a namespace or flow may be called `main` too.
+    *_brought_by((f"api/v1/{TENANT}/", "api/v1/"), "executions.api.urls", "flows.api.urls"),
+    *_brought_by(("",), "executions.pages.urls", "flows.pages.urls"),
 ]
-
-for module in ("executions.api.urls", "flows.api.urls", "executions.pages.urls", "flows.pages.urls"):
-    if find_spec(module.rsplit(".", 1)[0]) and find_spec(module):
-        urlpatterns.append(path("", include(module)))

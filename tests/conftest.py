@@ -32,6 +32,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = f"celesta_template_{HOME.name.replace('-', '_').lower()}"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    import django
+
+    django.setup()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if IS_CONTROLLER:
         shutil.rmtree(HOME, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: migrations, administrator and example flows; what must be done before processes start."""
+"""`manage.py prepare`: migrations, administrator, example flows: to be done before processes start."""
 
 import json
 from typing import Any

@@ -1,0 +1,128 @@
+"""`make conformance`: the outside judge on a server of its own, started by the product's own supervisor.
+
+Not a test module. The judge lives beside the checkout (`CONFORMANCE`, default ../shared/conformance).
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+JUDGE = Path(os.environ.get("CONFORMANCE") or ROOT.parent / "shared" / "conformance")
+PORT = int(os.environ.get("CONFORMANCE_PORT") or 18_080)
+BASE_URL = f"http://127.0.0.1:{PORT}"
+START_SECONDS = 90
+
+
+def main() -> int:
+    if not (JUDGE / "run_flows.py").exists():
+        print(f"no judge in {JUDGE}; set CONFORMANCE to its folder", file=sys.stderr)
+        return 2
+    password = secrets.token_urlsafe(12)
+    with tempfile.TemporaryDirectory(prefix="celesta-conformance-") as folder:
+        os.chmod(folder, 0o711)
+        variables = {
+            **_server_variables(),
+            "CELESTA_HOME": str(Path(folder) / "home"),
+            "CELESTA_PORT": str(PORT),
+            "CELESTA_ADMIN_USERNAME": "admin",
+            "CELESTA_ADMIN_PASSWORD": password,
+        }
+        with _server(variables, Path(folder) / "server.log"):
+            return _judge({**variables, "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def _server_variables() -> dict[str, str]:
+    """The environment after a shell has read the judge's `server.env`; no database or broker of the developer."""
+    show = "import json, os; print(json.dumps(dict(os.environ)))"
+    command = [
+        "/bin/sh",
+        "-c",
+        '. "$1" && exec "$2" -c "$3"',
+        "sh",
+        str(JUDGE / "server.env"),
+        sys.executable,
+        show,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    variables: dict[str, str] = json.loads(done.stdout)
+    for name in ("DATABASE_URL", "DATABASE_DIRECT_URL", "CELERY_BROKER_URL"):
+        variables.pop(name, None)
+    return variables
+
+
+@contextmanager
+def _server(variables: dict[str, str], log: Path) -> Iterator[None]:
+    with open(log, "w", encoding="utf-8") as output:
+        command = [sys.executable, str(ROOT / "manage.py"), "up"]
+        server = subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+    try:
+        _wait_until_ready(server, log)
+        yield
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+        if keep := os.environ.get("CONFORMANCE_LOG"):
+            Path(keep).write_text(log.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with opener.open(f"{BASE_URL}/ready", timeout=2):
+                pass
+            if " ready: " in log.read_text(encoding="utf-8"):
+                return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.2)
+    print(log.read_text(encoding="utf-8")[-4000:], file=sys.stderr)
+    raise SystemExit("the server did not become ready")
+
+
+def _judge(environment: dict[str, str]) -> int:
+    server = ["--base-url", BASE_URL, "--user", "admin", "--password", environment["CELESTA_ADMIN_PASSWORD"]]
+    data = JUDGE / "open"
+    flows = [sys.executable, str(JUDGE / "run_flows.py"), *server]
+    flows += ["--cases", str(data / "flow_cases.json"), "--root", str(data), "--jobs", "4"]
+    expressions = [
+        sys.executable,
+        str(JUDGE / "run_expressions.py"),
+        "--cases",
+        str(data / "expression_cases.json"),
+    ]
+    if (ROOT / "flows" / "management" / "commands" / "expression_hook.py").exists():
+        expressions += ["--hook", f"{sys.executable} {ROOT / 'manage.py'} expression_hook"]
+    else:
+        expressions += ["--rest", *server]
+    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kestra-clients"
+    clients = ["/bin/sh", str(JUDGE / "clients" / "run_all.sh"), *server, "--cache", str(cache)]
+    results = [_run(command, environment) for command in (flows, expressions, clients)]
+    print("\n".join(line for _, line in results))
+    return max(code for code, _ in results)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    lines = done.stdout.strip().splitlines() or [
+        f"{Path(command[1]).name}: no answer (exit code {done.returncode})"
+    ]
+    if os.environ.get("VERBOSE") or done.returncode == 2:
+        print(done.stdout)
+    return done.returncode, lines[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
