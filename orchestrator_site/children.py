@@ -16,7 +16,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 # A child that lived this long was not failing to start: its count of deaths begins anew.
 STABLE_SECONDS = 60.0
-DEATHS_LIMIT = 6
+DEATHS_LIMIT = 5
 
 # Tells a child (see `command_line`) whose child it is, so that it ends with that process.
 SUPERVISOR_VARIABLE = "CELESTA_SUPERVISOR_PID"

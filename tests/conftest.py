@@ -148,6 +148,18 @@ def database_url_of() -> Callable[[str], str]:
     return url_of
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The system's browser. Where there is none its tests are left out, except where they are required."""
+    for program in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(program):
+            return path
+    how = "no Chromium found: install one (Debian: apt-get install chromium) to run the browser tests"
+    if os.environ.get("CELESTA_REQUIRE_BROWSER"):
+        pytest.fail(how)
+    pytest.skip(how)
+
+
 @pytest.fixture
 def free_port() -> int:
     """Below 32768, where the kernel gives out no port by itself."""

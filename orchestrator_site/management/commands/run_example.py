@@ -6,15 +6,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from orchestrator_site import first_start
+from orchestrator_site import example
 
 
 class Command(BaseCommand):
     help = "Run flows/examples/order.yaml on flows/examples/order.json and print what comes out."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        outcome = first_start.run_order()
-        namespace, flow = first_start.ORDER_FLOW
+        outcome = example.run_order()
+        namespace, flow = example.ORDER_FLOW
         self.stdout.write(
             f"order flow {outcome.state} in {outcome.seconds * 1000:.0f} ms ({namespace}.{flow})"
         )
