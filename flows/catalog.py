@@ -26,6 +26,8 @@ _REVISION = f"SELECT {_COLUMNS} FROM flows WHERE namespace = %s AND flow_id = %s
 
 
 class FlowNotFound(LookupError):
+    http_status = 404
+
     def __init__(self, namespace: str, flow_id: str, revision: int | None = None) -> None:
         where = f"{namespace}_{flow_id}" + (f"_{revision}" if revision is not None else "")
         super().__init__(f"Unable to find flow {where}")
@@ -33,6 +35,8 @@ class FlowNotFound(LookupError):
 
 
 class FlowExists(Exception):
+    http_status = 422
+
     def __init__(self, namespace: str, flow_id: str) -> None:
         super().__init__("Flow id already exists")
         self.namespace, self.flow_id = namespace, flow_id

@@ -30,6 +30,8 @@ class Violation:
 class InvalidFlow(Exception):
     """The text is not a valid flow (or task, or trigger). Never empty."""
 
+    http_status = 422
+
     def __init__(self, errors: Sequence[Violation]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(error.text for error in self.errors))

@@ -6,11 +6,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PrivateAttr
 
 from flows.definition.input_types import AnyInput
 from flows.definition.properties import Concurrency, Labels, PluginDefault, Retry, Sla, WorkerGroup
 from flows.definition.strict import Strict
+from flows.expressions.references import References, references
 from flows.tasks.aliases import canonical
 from flows.tasks.base import AnyTask, Task
 from flows.triggers.base import AnyCondition, AnyTrigger
@@ -121,6 +122,33 @@ class Flow(Strict):
                 for place in walk(task, None, branch, position):
                     index.setdefault(place.task.id, place)
         return MappingProxyType(index)
+
+    @cached_property
+    def _references(self) -> dict[tuple[str, bool], References]:
+        return {}
+
+    def references_of(self, task_id: str, *, deep: bool = False) -> References:
+        """What the templates of a task name; with `deep` also those of all tasks inside it."""
+        known = self._references.get((task_id, deep))
+        if known is None:
+            task = self.task_index[task_id].task
+            tasks = [place.task for place in walk(task, None, "", 0)] if deep else [task]
+            known = references([_own_properties(one) for one in tasks])
+            self._references[task_id, deep] = known
+        return known
+
+
+def _own_properties(value: Any, outermost: bool = True) -> Any:
+    """Plain data of a task without the tasks inside it."""
+    if isinstance(value, Task) and not outermost:
+        return None
+    if isinstance(value, BaseModel):
+        return {name: _own_properties(getattr(value, name), False) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {key: _own_properties(item, False) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_own_properties(item, False) for item in value]
+    return value
 
 
 def walk(task: Task, parent_id: str | None, branch: str, position: int) -> Iterator[TaskPlace]:

@@ -73,3 +73,8 @@ def _trigger(value: Any, info: ValidationInfo) -> Any:
 
 
 AnyTrigger = Annotated[Trigger, BeforeValidator(_trigger)]
+
+
+def is_truthy(text: str | None) -> bool:
+    """Kestra's TruthUtils: only these five are false (trap 33)."""
+    return text is not None and text not in ("", "0", "-0", "false")
