@@ -35,6 +35,12 @@ check: $(VENV)/.test ## format, lint, types, import contracts
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py check
 
+conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, VERBOSE=1) on a server of its own
+	$(PY) tests/conformance.py
+
+bench: $(VENV)/.test ## measure speed; the figures of docs/benchmarks.md come from here
+	$(PY) -m pytest -m benchmark -p no:xdist -s $(PYTEST)
+
 format: $(VENV)/.test ## format and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .

@@ -18,9 +18,12 @@ def health(request: HttpRequest) -> JsonResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     reasons = _reasons()
-    return JsonResponse(
-        {"status": "DOWN" if reasons else "UP", "reasons": reasons}, status=503 if reasons else 200
-    )
+    response = JsonResponse({"status": "DOWN" if reasons else "UP", "reasons": reasons})
+    if reasons:
+        response.status_code = 503
+        # Asked several times a second during a start: not an error of this process to log each time.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _reasons() -> list[str]:

@@ -62,6 +62,7 @@ TEMPLATES = [
         ],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["flows.pages.tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -116,8 +117,7 @@ STATICFILES_DIRS = [
     )
     if folder.is_dir()
 ]
-STATIC_ROOT = CELESTA.home / "static"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # served from where they are: nothing to collect before a start
 WHITENOISE_AUTOREFRESH = False
 
 REST_FRAMEWORK = {
@@ -160,6 +160,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_POOL = CELESTA.worker_pool
 CELERY_WORKER_CONCURRENCY = CELESTA.worker_concurrency
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# One message at a time per free thread; Redis need not emulate acknowledgements: the sweeper rings lost jobs again.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False} if (CELESTA.broker_url or "").startswith("redis") else {}
+# Where the executor layer finds the application.
+CELERY_APP = "orchestrator_site.celery:app"
 
 LOGGING = {
     "version": 1,

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         )
         for name, value in outcome.outputs.items():
             self.stdout.write(f"  {name + ':':<15} {value}")
-        page = reverse("execution", args=[namespace, flow, outcome.execution_id])
+        page = reverse("execution", args=[outcome.execution_id])
         self.stdout.write(f"  {'page:':<15} {settings.CELESTA.public_url}{page}")
         if outcome.state != "SUCCESS":
             raise CommandError(f"the order flow ended {outcome.state}; its page tells why")

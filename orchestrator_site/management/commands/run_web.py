@@ -1,5 +1,6 @@
 """`manage.py run_web`: one web process (uvicorn) on CELESTA_HOST and CELESTA_PORT."""
 
+import warnings
 from typing import Any
 
 import uvicorn
@@ -11,6 +12,8 @@ class Command(BaseCommand):
     help = "Serve pages, REST and live streams."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Whitenoise's files are small and read at once; Django says so for each of them.
+        warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume", module="django")
         uvicorn.run(
             "orchestrator_site.asgi:application",
             host=settings.CELESTA.host,
