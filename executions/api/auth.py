@@ -84,13 +84,13 @@ def _by_password(name: str, password: str, address: str) -> Caller:
         known = _mac(user, password)
         if _verified.get(known, 0.0) > time.monotonic() and user.is_active:
             return Caller(user, access.of_user(user))
-    _throttle(f"{address} {name}")
+    throttle(f"{address} {name}")
     if user is None:
         make_password(password)  # the same time as for a known name
     elif check_password(password, user.password) and user.is_active:
         _remember(_verified, known, time.monotonic() + _VERIFIED_SECONDS)
         return Caller(user, access.of_user(user))
-    _failures.setdefault(f"{address} {name}", []).append(time.monotonic())
+    count_failure(f"{address} {name}")
     raise AuthenticationFailed("Invalid username or password")
 
 
@@ -100,7 +100,12 @@ def _mac(user: Any, password: str) -> bytes:
     return hmac.digest(_PROCESS_KEY, text.encode(), "sha256")
 
 
-def _throttle(key: str) -> None:
+def count_failure(key: str) -> None:
+    _failures.setdefault(key, []).append(time.monotonic())
+
+
+def throttle(key: str) -> None:
+    """Raises Throttled after too many failures of one address and name within a minute."""
     now = time.monotonic()
     recent = [moment for moment in _failures.get(key, ()) if now - moment < _FAILURE_SECONDS]
     if recent:

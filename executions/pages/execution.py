@@ -1,0 +1,279 @@
+"""One execution's page and what its script reads: changes by version, log lines, one task run's detail."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+
+from executions.api.serialize import iso
+from executions.ids import to_base62, to_uuid
+from executions.models import ExecutionRecord, LogRecord, MetricRecord, Payload, TaskRunRecord, WorkerJob
+from executions.pages import runs, waiting
+from executions.pages.rights import access_of, execution_or_404, page
+from flows import catalog
+from flows.access import Role
+from flows.definition.states import TERMINAL
+from flows.pages import topology
+
+Json = dict[str, Any]
+_ENDED = {state.value for state in TERMINAL}
+_SHOWN_BYTES = 200_000
+
+
+@page()
+def show(request: HttpRequest, execution_id: str) -> HttpResponse:
+    execution = execution_or_404(request, execution_id)
+    tree = flow_tree(execution)
+    first = runs.compact_runs(execution, limit=runs.FIRST)
+    start = {
+        **runs.compact_execution(execution),
+        "id": execution_id,
+        "states": runs.STATES,
+        "levels": runs.LEVELS,
+        "runs": first,
+        "complete": len(first) < runs.FIRST,
+        "tree": tree,
+        "selected": _selected(request, execution),
+    }
+    context = {
+        "execution": execution,
+        "execution_id": execution_id,
+        "start": start,
+        **head_context(request, execution),
+        **detail_context(execution),
+        "child_count": ExecutionRecord.objects.filter(trigger_execution_id=execution.pk).count(),
+    }
+    return render(request, "executions/execution.html", context)
+
+
+def _selected(request: HttpRequest, execution: ExecutionRecord) -> str | None:
+    """The task run in the address; else a failed execution opens on the run that explains it."""
+    wanted = request.GET.get("run")
+    if wanted:
+        return wanted
+    failing = runs.failing_run(execution) if execution.state == "FAILED" else None
+    return to_base62(failing.pk) if failing else None
+
+
+def flow_tree(execution: ExecutionRecord) -> list[list[Any]]:
+    """The task tree of the revision that runs; empty when that revision can no longer be read."""
+    try:
+        flow = catalog.find(
+            execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True
+        )
+    except Exception:  # a page about the past must open although the flow is gone or broken
+        return []
+    return topology.tree(flow)
+
+
+def head_context(request: HttpRequest, execution: ExecutionRecord) -> Json:
+    failing = runs.failing_run(execution) if execution.state in ("FAILED", "WARNING") else None
+    may_act = access_of(request).allows(Role.OPERATOR, execution.namespace)
+    return {
+        "execution": execution,
+        "execution_id": to_base62(execution.pk),
+        "ended": execution.state in _ENDED,
+        "reasons": waiting.reasons(execution),
+        "failing": failing,
+        "failing_id": to_base62(failing.pk) if failing else "",
+        "last_lines": runs.last_lines(execution, failing.pk) if failing else [],
+        "may_act": may_act,
+        "can": allowed_actions(execution.state) if may_act else set(),
+    }
+
+
+def allowed_actions(state: str) -> set[str]:
+    """Which actions make sense now; the engine has the last word."""
+    found = set()
+    if state in _ENDED:
+        found |= {"replay", "status", "labels", "delete"}
+    elif state != "KILLING":
+        found.add("kill")
+    if state in ("FAILED", "KILLED", "WARNING", "CANCELLED", "PAUSED"):
+        found.add("restart")
+    if state == "RUNNING":
+        found.add("pause")
+    if state in ("PAUSED", "BREAKPOINT"):
+        found.add("resume")
+    if state == "QUEUED":
+        found.add("unqueue")
+    if state in ("CREATED", "QUEUED", "PAUSED"):
+        found.add("force_run")
+    return found
+
+
+def detail_context(execution: ExecutionRecord) -> Json:
+    return {
+        "inputs": execution.inputs,
+        "outputs": execution.outputs,
+        "variables": execution.variables,
+        "trigger": execution.trigger,
+        "parent": to_base62(execution.parent_id) if execution.parent_id else None,
+        "started_by": to_base62(execution.trigger_execution_id) if execution.trigger_execution_id else None,
+    }
+
+
+@page()
+def changes(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """What a reader at version `since` lacks. The head comes along as HTML when its state is not `state` any more."""
+    execution = execution_or_404(request, execution_id)
+    since = _number(request, "since")
+    found: Json = runs.compact_execution(execution)
+    if execution.trimmed > since:
+        since = 0
+        found["anew"] = True
+    found["runs"] = runs.compact_runs(execution, since=since)
+    if len(found["runs"]) == runs.BATCH:
+        found["more"] = True
+    if request.GET.get("state") != execution.state:
+        found["head"] = render_to_string("executions/_head.html", head_context(request, execution), request)
+    return _json(found)
+
+
+@page()
+def more_runs(request: HttpRequest, execution_id: str) -> HttpResponse:
+    execution = execution_or_404(request, execution_id)
+    found = runs.compact_runs(execution, after_seq=_number(request, "after"))
+    return _json({"runs": found, "complete": len(found) < runs.BATCH})
+
+
+@page()
+def head(request: HttpRequest, execution_id: str) -> HttpResponse:
+    execution = execution_or_404(request, execution_id)
+    return render(request, "executions/_head.html", head_context(request, execution))
+
+
+@page()
+def log(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """Log lines after one id; of one task run if asked."""
+    execution = execution_or_404(request, execution_id)
+    run = _run_id(request.GET["run"]) if request.GET.get("run") else None
+    lines = runs.compact_logs(execution, after=_number(request, "after"), run=run)
+    return _json(
+        {
+            "lines": lines,
+            "complete": len(lines) < runs.BATCH,
+            "start": runs.compact_execution(execution)["start"],
+        }
+    )
+
+
+@page()
+def log_download(request: HttpRequest, execution_id: str) -> HttpResponse:
+    execution = execution_or_404(request, execution_id)
+    rows = LogRecord.objects.filter(execution_id=execution.pk).order_by("id")
+    if request.GET.get("run"):
+        rows = rows.filter(task_run_id=_run_id(request.GET["run"]))
+    text = "".join(
+        f"{iso(row.timestamp)} {runs.LEVELS[row.level]} {row.task_id or '-'} {row.message}\n"
+        for row in rows.iterator()
+    )
+    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{execution.flow_id}-{execution_id}.log"'
+    return answer
+
+
+@page()
+def detail(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """The right-hand pane: the execution itself, or one task run."""
+    execution = execution_or_404(request, execution_id)
+    wanted = request.GET.get("run")
+    if not wanted:
+        context = {"execution": execution, "execution_id": execution_id, **detail_context(execution)}
+        return render(request, "executions/_detail.html", context)
+    run = TaskRunRecord.objects.filter(execution_id=execution.pk, pk=_run_id(wanted)).first()
+    if run is None:
+        raise Http404("This task run does not exist (any more): a restart may have replaced it.")
+    return render(request, "executions/_run.html", run_context(request, execution, run))
+
+
+def run_context(request: HttpRequest, execution: ExecutionRecord, run: TaskRunRecord) -> Json:
+    outputs = run.outputs
+    if run.outputs_ref is not None:
+        payload = Payload.objects.filter(pk=run.outputs_ref).first()
+        outputs = payload.value if payload else outputs
+    return {
+        "execution": execution,
+        "execution_id": to_base62(execution.pk),
+        "run": run,
+        "run_id": to_base62(run.pk),
+        "task": _task(execution, run.task_id),
+        "started": datetime.fromisoformat(run.histories[0][1]),
+        "ended": datetime.fromisoformat(run.histories[-1][1]) if run.state in _ENDED else None,
+        "attempts": [_attempt(number, attempt) for number, attempt in enumerate(run.attempts, 1)],
+        "histories": [(state, datetime.fromisoformat(moment)) for state, moment in run.histories],
+        "outputs": outputs,
+        "metrics": list(
+            MetricRecord.objects.filter(execution_id=execution.pk, task_run_id=run.pk).order_by("id")[:200]
+        ),
+        "job": WorkerJob.objects.filter(execution_id=execution.pk, task_run_id=run.pk).first(),
+        "subflow": _subflow(run, outputs),
+        "may_act": access_of(request).allows(Role.OPERATOR, execution.namespace),
+        "execution_ended": execution.state in _ENDED,
+        "now": datetime.now(UTC),
+    }
+
+
+def _attempt(number: int, attempt: Json) -> Json:
+    times = {state: datetime.fromisoformat(moment) for state, moment in attempt["histories"]}
+    moments = [datetime.fromisoformat(moment) for _, moment in attempt["histories"]]
+    ended = moments[-1] if attempt["state"] in _ENDED else None
+    running = times.get("RUNNING")
+    return {
+        "number": number,
+        "state": attempt["state"],
+        "created": moments[0],
+        "running": running,
+        "ended": ended,
+        "waited": (running - moments[0]) if running else None,
+        "worker": attempt.get("worker"),
+        "lost": attempt.get("lost"),
+    }
+
+
+def _subflow(run: TaskRunRecord, outputs: Any) -> str | None:
+    """The execution that a Subflow started."""
+    found = outputs.get("executionId") if isinstance(outputs, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _task(execution: ExecutionRecord, task_id: str) -> Json | None:
+    try:
+        flow = catalog.find(
+            execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True
+        )
+    except Exception:  # see flow_tree
+        return None
+    place = flow.task_index.get(task_id)
+    if place is None:
+        return None
+    return {"type": place.task.type, "description": place.task.description}
+
+
+@page()
+def kestra_address(request: HttpRequest, execution_id: str, **_: str) -> HttpResponse:
+    """`/ui/executions/<ns>/<flow>/<id>`, as Kestra's own links look."""
+    return redirect("execution", execution_id=execution_id)
+
+
+def _run_id(text: str) -> Any:
+    try:
+        return to_uuid(text)
+    except ValueError:
+        raise Http404("This is no task run's id.") from None
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    try:
+        return max(0, min(int(request.GET.get(name, "0")), 1 << 62))
+    except ValueError:
+        return 0
+
+
+def _json(value: Any) -> HttpResponse:
+    return HttpResponse(
+        orjson.dumps(value), content_type="application/json", headers={"Cache-Control": "no-store"}
+    )

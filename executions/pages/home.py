@@ -1,0 +1,149 @@
+"""The home page: is anything wrong now, what runs and waits, what comes next. Reads only."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min
+from django.db.models.functions import TruncHour
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from executions.models import (
+    DeadLetter,
+    ExecutionRecord,
+    QueueMessage,
+    ServiceInstance,
+    TriggerRecord,
+    WorkerJob,
+)
+from executions.pages.lists import rows_of
+from executions.pages.rights import access_of, page
+from flows.access import Access, Role
+from flows.definition.states import TERMINAL
+from flows.models import FlowRecord
+
+_ALIVE = timedelta(seconds=10)
+_STUCK = timedelta(seconds=30)
+_ENDED = [state.value for state in TERMINAL]
+_ORDER = ("FAILED", "KILLED", "WARNING", "CANCELLED", "PAUSED", "QUEUED", "RUNNING", "SUCCESS")
+
+
+@page()
+def home(request: HttpRequest) -> HttpResponse:
+    access = access_of(request)
+    now = datetime.now(UTC)
+    rows = access.filter(ExecutionRecord.objects.filter(deleted=False))
+    day = rows.filter(start_date__gte=now - timedelta(days=1))
+    light = ("inputs", "outputs", "memory", "variables")
+    context = {
+        "problems": problems(access, now),
+        "counts": counts(rows, day),
+        "failed": rows_of(day.filter(state="FAILED").defer(*light).order_by("-start_date")[:8]),
+        "live": rows_of(rows.exclude(state__in=_ENDED).defer(*light).order_by("-start_date")[:12]),
+        "due": due(access, now),
+        "hours": chart(day, now),
+        "has_flows": access.filter(FlowRecord.objects.filter(latest=True, deleted=False)).exists(),
+        "may_write": access.allows_somewhere(Role.AUTHOR),
+    }
+    part = request.headers.get("HX-Target") == "home"
+    return render(request, "executions/_home.html" if part else "executions/home.html", context)
+
+
+def problems(access: Access, now: datetime) -> list[dict[str, Any]]:
+    """What an operator must look at; each with the place that tells more."""
+    found = []
+    living = ServiceInstance.objects.filter(beat__gt=now - _ALIVE)
+    kinds = set(living.values_list("kind", flat=True))
+    if "executor" not in kinds:
+        found.append(
+            {
+                "text": "No executor is running: nothing moves. Start one with `manage.py run_executor`.",
+                "href": "/system",
+            }
+        )
+    if "worker" not in kinds:
+        found.append(
+            {
+                "text": "No worker is running: tasks wait. Start one with `manage.py run_worker`.",
+                "href": "/system",
+            }
+        )
+    if dead := DeadLetter.objects.count():
+        found.append(
+            {
+                "text": f"{dead} message{'s' if dead > 1 else ''} could not be handled and lie{'' if dead > 1 else 's'} among the dead letters.",
+                "href": "/system",
+            }
+        )
+    late = QueueMessage.objects.filter(stream=False, not_before=None).aggregate(oldest=Min("created"))[
+        "oldest"
+    ]
+    if late and now - late > _STUCK:
+        found.append(
+            {
+                "text": "Messages wait for the executor longer than they should.",
+                "href": "/system",
+                "since": late,
+            }
+        )
+    oldest = WorkerJob.objects.filter(claimed_by=None).aggregate(oldest=Min("created"))["oldest"]
+    if oldest and now - oldest > _STUCK:
+        found.append({"text": "Tasks wait for a worker.", "href": "/system", "since": oldest})
+    return found
+
+
+def counts(rows: Any, day: Any) -> list[dict[str, Any]]:
+    """Tiles: what is open now, and how the last day ended."""
+    live = dict(rows.exclude(state__in=_ENDED).order_by().values_list("state").annotate(count=Count("id")))
+    ended = dict(day.filter(state__in=_ENDED).order_by().values_list("state").annotate(count=Count("id")))
+    tiles = [
+        {"state": state, "count": live.get(state, 0), "href": f"/executions?state={state}", "when": "now"}
+        for state in ("RUNNING", "QUEUED", "PAUSED")
+    ]
+    tiles += [
+        {"state": state, "count": count, "href": f"/executions?state={state}", "when": "now"}
+        for state, count in sorted(live.items())
+        if state not in ("RUNNING", "QUEUED", "PAUSED")
+    ]
+    tiles += [
+        {"state": state, "count": ended.get(state, 0), "href": f"/executions?state={state}&since=P1D", "when": "last day",
+         "alarm": state == "FAILED" and ended.get(state, 0) > 0}
+        for state in ("FAILED", "WARNING", "SUCCESS")
+    ]  # fmt: skip
+    return tiles
+
+
+def due(access: Access, now: datetime) -> list[TriggerRecord]:
+    rows = TriggerRecord.objects.filter(disabled=False, next_date__gte=now - timedelta(minutes=5))
+    return list(access.filter(rows).order_by("next_date")[:8])
+
+
+def chart(day: Any, now: datetime) -> dict[str, Any]:
+    """Executions per hour of the last day, stacked by state: rectangles for the SVG."""
+    found: dict[datetime, dict[str, int]] = {}
+    for hour, state, count in (
+        day.order_by()
+        .annotate(hour=TruncHour("start_date"))
+        .values_list("hour", "state")
+        .annotate(count=Count("id"))
+    ):
+        found.setdefault(hour, {})[state] = count
+    top = max((sum(states.values()) for states in found.values()), default=0)
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
+    bars, labels = [], []
+    width, height = 960, 120
+    step = width / 24
+    for number in range(24):
+        hour = first + timedelta(hours=number)
+        if number % 4 == 3:
+            labels.append({"x": number * step + step / 2, "hour": hour})
+        y = float(height)
+        for state in sorted(
+            found.get(hour, {}), key=lambda name: _ORDER.index(name) if name in _ORDER else -1, reverse=True
+        ):
+            count = found[hour][state]
+            tall = max(count / top * (height - 10), 1.5)
+            y -= tall
+            bars.append({"x": round(number * step + 3, 1), "y": round(y, 1), "w": round(step - 6, 1), "h": round(tall, 1),
+                         "state": state, "count": count, "hour": hour})  # fmt: skip
+    return {"bars": bars, "labels": labels, "top": top, "states": sorted({bar["state"] for bar in bars})}

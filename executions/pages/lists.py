@@ -1,0 +1,138 @@
+"""The list of executions: filters in the address, pages, actions on many. Reads; `actions` writes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from executions.api.errors import Unprocessable
+from executions.api.filters import parse_duration
+from executions.ids import to_base62, to_uuid
+from executions.models import ExecutionRecord
+from executions.pages.rights import access_of, page
+from flows.definition.states import TERMINAL, State
+
+SIZE = 50
+RANGES = (("PT1H", "last hour"), ("P1D", "last day"), ("P7D", "last week"), ("P30D", "last month"))
+_SORTS = {
+    "started": ("start_date",),
+    "flow": ("namespace", "flow_id", "-start_date"),
+    "state": ("state", "-start_date"),
+}
+_SHORT = {
+    "live": [s.value for s in State if s not in TERMINAL],
+    "bad": ["FAILED", "WARNING", "KILLED", "CANCELLED"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    record: ExecutionRecord
+    id: str
+    start: datetime
+    end: datetime | None
+
+    @property
+    def labels(self) -> list[dict[str, str]]:
+        return [label for label in self.record.labels if not label["key"].startswith("system.")]
+
+
+def rows_of(records: Any) -> list[Row]:
+    return [Row(record, to_base62(record.pk), record.start_date, record.end_date) for record in records]
+
+
+def filtered(rows: "QuerySet[ExecutionRecord]", query: Any) -> "QuerySet[ExecutionRecord]":
+    """The filters of the address: q, namespace (prefix), flow, state (repeatable; `live`, `bad`), label, since, parent."""
+    if text := query.get("q", "").strip():
+        rows = rows.filter(_matching(text))
+    if namespace := query.get("namespace", "").strip():
+        rows = rows.filter(Q(namespace=namespace) | Q(namespace__startswith=namespace + "."))
+    if flow := query.get("flow", "").strip():
+        rows = rows.filter(flow_id=flow)
+    wanted = [state for name in query.getlist("state") if name for state in _SHORT.get(name, [name.upper()])]
+    if wanted:
+        rows = rows.filter(state__in=wanted)
+    for label in query.getlist("label"):
+        key, colon, value = label.partition(":")
+        if key and colon:
+            rows = rows.filter(labels__contains=[{"key": key, "value": value}])
+    if since := query.get("since", ""):
+        rows = rows.filter(start_date__gte=datetime.now(UTC) - _range(since))
+    if parent := query.get("parent", ""):
+        rows = rows.filter(trigger_execution_id=_uuid(parent))
+    return rows
+
+
+def _matching(text: str) -> Q:
+    """An id is looked up as such; anything else is part of a flow's name."""
+    found = Q(flow_id__icontains=text) | Q(namespace__icontains=text)
+    uuid = _uuid(text)
+    return found | Q(pk=uuid) if uuid else found
+
+
+def _uuid(text: str) -> Any:
+    try:
+        return to_uuid(text)
+    except ValueError:
+        return None
+
+
+def _range(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except Unprocessable:
+        return timedelta(days=36_500)
+
+
+def ordered(rows: "QuerySet[ExecutionRecord]", sort: str) -> "QuerySet[ExecutionRecord]":
+    name, _, direction = sort.partition(":")
+    fields = _SORTS.get(name, ("start_date",))
+    descending = direction != "asc"
+    first = ("-" if descending else "") + fields[0]
+    return rows.order_by(first, *fields[1:])
+
+
+@page()
+def executions(request: HttpRequest) -> HttpResponse:
+    visible = (
+        access_of(request)
+        .filter(ExecutionRecord.objects.filter(deleted=False))
+        .defer("inputs", "outputs", "memory")
+    )
+    rows = filtered(visible, request.GET)
+    number = _page(request)
+    found = list(ordered(rows, request.GET.get("sort", ""))[(number - 1) * SIZE : number * SIZE + 1])
+    context = {
+        "rows": rows_of(found[:SIZE]),
+        "page": number,
+        "more": len(found) > SIZE,
+        "first": (number - 1) * SIZE + 1,
+        "last": (number - 1) * SIZE + len(found[:SIZE]),
+        "filtered": any(
+            request.GET.get(name) for name in ("q", "namespace", "flow", "state", "label", "since", "parent")
+        ),
+        "states": [state.value for state in State],
+        "chosen": request.GET.getlist("state"),
+        "ranges": RANGES,
+        "namespaces": sorted(visible.order_by().values_list("namespace", flat=True).distinct()[:500]),
+        "labels": [label for label in request.GET.getlist("label") if label],
+        "ended": _SHORT["live"],
+    }
+    context["total"] = _total(rows, context)
+    part = request.headers.get("HX-Target") == "rows"
+    return render(request, "executions/_rows.html" if part else "executions/list.html", context)
+
+
+def _total(rows: "QuerySet[ExecutionRecord]", context: dict[str, Any]) -> int:
+    """Counted only when the page does not already tell."""
+    if not context["more"]:
+        return int(context["last"]) if context["rows"] else 0
+    return rows.order_by().count()
+
+
+def _page(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return min(max(int(text), 1), 1_000_000) if text.isascii() and text.isdigit() else 1

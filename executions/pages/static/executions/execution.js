@@ -1,0 +1,160 @@
+// The execution page: one stream of hints, deltas by version, and the parts that show them.
+import { request, toast } from "../site/base.js"
+import { coalesce, follow } from "../site/live.js"
+import { Model } from "./model.js"
+import { Timeline } from "./timeline.js"
+import { LogView } from "./log.js"
+import { Topology } from "./topology.js"
+
+const start = JSON.parse(document.getElementById("execution-data").textContent)
+const base = `/executions/${start.id}`
+const model = new Model(start)
+const detail = document.getElementById("detail")
+const head = document.getElementById("head")
+let selected = start.selected
+let shownState = start.state
+let shownRun = "" // what the detail pane shows: run id and its state
+let logView = null
+let stream = null
+
+const timeline = new Timeline(document.getElementById("timeline"), model, id => select(id))
+let topology = null
+
+function select(id, { push = true, reveal = false } = {}) {
+  selected = id || null
+  timeline.select(selected, { reveal })
+  topology?.select(model.runs.get(selected)?.task)
+  if (push) history.pushState({ run: selected }, "", selected ? `${base}?run=${selected}` : base)
+  showDetail()
+}
+
+/** Fetches the pane of the selected run when another run, or another state of it, is to be shown. */
+const showDetail = coalesce(async () => {
+  const run = selected ? model.runs.get(selected) : null
+  const wanted = selected ? `${selected} ${run?.state} ${run?.history.length}` : `execution ${model.state}`
+  if (wanted === shownRun) return
+  const same = shownRun.split(" ")[0] === wanted.split(" ")[0]
+  try {
+    const html = await (await request(`${base}/detail${selected ? `?run=${selected}` : ""}`)).text()
+    shownRun = wanted
+    same ? morphDetail(html) : replaceDetail(html)
+  } catch (error) {
+    if (!same) detail.innerHTML = `<div class="empty"></div>`
+    if (!same) detail.firstChild.textContent = error.message
+    shownRun = wanted
+  }
+}, 50)
+
+function replaceDetail(html) {
+  logView?.close()
+  detail.innerHTML = html
+  mountLog()
+}
+
+/** The same run in a new state: its log and what the reader opened stay as they are. */
+function morphDetail(html) {
+  Idiomorph.morph(detail, html, { morphStyle: "innerHTML", callbacks: {
+    beforeNodeMorphed: node => !node.classList?.contains("log"),
+    beforeAttributeUpdated: name => name !== "open",
+  } })
+  logView?.load()
+}
+
+function mountLog() {
+  const box = detail.querySelector("[data-log]")
+  logView = box ? new LogView(box, { url: box.dataset.log, download: box.dataset.download, tasks: !selected }) : null
+}
+
+function redraw() {
+  timeline.update()
+  topology?.colour(model.byTask)
+  const count = model.runs.size
+  document.getElementById("run-count").textContent = `${count} task run${count === 1 ? "" : "s"}`
+}
+
+const refresh = coalesce(async () => {
+  let more = true
+  while (more) {
+    const answer = await request(`${base}/changes?since=${model.version}&state=${shownState}`)
+    const found = await answer.json()
+    if (found.anew) { model.clear(); model.version = 0 }
+    const before = model.version
+    more = Boolean(found.more)
+    model.apply(more ? { ...found, version: before } : found)
+    if (more) { await loadRest(); model.version = found.version; more = false }
+    if (found.head) showHead(found.head, found.state)
+  }
+  redraw()
+  showDetail()
+  logView?.load()
+}, 60)
+
+function showHead(html, state) {
+  Idiomorph.morph(head, html, { morphStyle: "innerHTML" })
+  shownState = state
+  document.title = document.title.replace(/ · [^·]+ · /, ` · ${state.charAt(0) + state.slice(1).toLowerCase()} · `)
+}
+
+async function loadRest() {
+  let complete = false
+  let after = 0
+  if (model.runs.size) after = model.lastSeq
+  while (!complete) {
+    const found = await (await request(`${base}/runs?after=${after}`)).json()
+    for (const row of found.runs) model.take(row)
+    complete = found.complete
+    after = found.runs.at(-1)?.[5] ?? after
+    redraw()
+  }
+}
+
+async function loadAll() {
+  if (!start.complete) await loadRest()
+  stream = follow(`execution.${start.id}`, hint => hint?.type === "log" ? logView?.load() : refresh(), { slowly: 5000 })
+}
+
+// The banner tells why it waits; that may change without a new state.
+setInterval(async () => {
+  if (model.ended || document.hidden) return
+  try { showHead(await (await request(`${base}/head`)).text(), model.state) } catch { /* the stream tells when it is away */ }
+}, 5000)
+setInterval(() => { if (!model.ended && !document.hidden) timeline.draw() }, 250)
+
+document.getElementById("run-filter").addEventListener("input", event => { timeline.filter = event.target.value; timeline.update() })
+document.getElementById("only-bad").addEventListener("change", event => { timeline.onlyBad = event.target.checked; timeline.update() })
+addEventListener("popstate", event => select(event.state?.run ?? new URLSearchParams(location.search).get("run"), { push: false, reveal: true }))
+
+document.addEventListener("click", event => {
+  const link = event.target.closest("[data-run]")
+  if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); select(link.dataset.run, { reveal: true }); if (innerWidth < 900) detail.scrollIntoView() }
+  const view = event.target.closest("[data-view]")
+  if (view) showView(view.dataset.view)
+})
+
+function showView(name) {
+  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === name)
+  for (const pane of document.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name
+  localStorage.setItem("execution-view", name)
+  if (name === "topology" && !topology) {
+    topology = new Topology(document.getElementById("topology"), model.tree, chooseTask)
+    topology.colour(model.byTask)
+  }
+  topology?.select(model.runs.get(selected)?.task)
+  timeline.draw()
+}
+
+/** From a box of the topology to one of its runs: a bad one if there is any, else the newest. */
+function chooseTask(task) {
+  const all = [...model.runs.values()].filter(run => run.task === task)
+  const run = all.find(r => r.state === "FAILED") ?? all.at(-1)
+  if (run) select(run.id, { reveal: true })
+  else toast(`${task} has not run.`)
+}
+
+if (selected) { select(selected, { push: false, reveal: true }) } else { shownRun = `execution ${model.state}`; mountLog() }
+if (localStorage.getItem("execution-view") === "topology") showView("topology")
+timeline.flatten()
+if (selected) timeline.select(selected, { reveal: true })
+redraw()
+loadAll()
+export { model, refresh, stream }

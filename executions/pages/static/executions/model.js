@@ -1,0 +1,102 @@
+// The task runs of one execution as the page knows them. Takes compact rows, answers in O(own answer). Draws nothing.
+
+export class Model {
+  constructor(start) {
+    this.states = start.states
+    this.tree = new Map(start.tree.map(([id, type, parent, branch, position, needs]) => [id, { id, type, parent, branch, position, needs }]))
+    this.clear()
+    this.apply(start)
+  }
+
+  clear() {
+    this.runs = new Map()
+    this.children = new Map() // parent id or null -> runs in order of creation
+    this.tally = new Map() // parent id or null -> {state: count}
+    this.byTask = new Map() // task id -> {state: count}
+    this.lastSeq = 0
+    this.latest = 0
+  }
+
+  /** Execution row and runs; true when something that is shown changed. */
+  apply(found) {
+    if (found.version !== undefined) {
+      if (found.version < (this.version ?? 0)) return false // an answer that was overtaken
+      this.version = found.version
+      this.state = found.state
+      this.start = found.start
+      this.history = found.history
+    }
+    for (const row of found.runs ?? []) this.take(row)
+    return true
+  }
+
+  take([id, task, parent, value, iteration, seq, history, attempts]) {
+    const known = this.runs.get(id)
+    const state = this.states[history.at(-2)]
+    if (known) {
+      if (history.length < known.history.length && seq === known.seq) return // older than what is known
+      this.count(known, -1)
+      Object.assign(known, { history, attempts, state, value, iteration })
+      this.count(known, 1)
+    } else {
+      const run = { id, task, parent, value, iteration, seq, history, attempts, state }
+      this.runs.set(id, run)
+      const siblings = this.children.get(parent) ?? []
+      if (!siblings.length) this.children.set(parent, siblings)
+      if (siblings.length && siblings.at(-1).seq > seq) siblings.splice(siblings.findIndex(other => other.seq > seq), 0, run)
+      else siblings.push(run)
+      this.count(run, 1)
+      this.lastSeq = Math.max(this.lastSeq, seq)
+    }
+    this.latest = Math.max(this.latest, history.at(-1))
+  }
+
+  count(run, by) {
+    for (const [map, key] of [[this.tally, run.parent], [this.byTask, run.task]]) {
+      const counts = map.get(key) ?? {}
+      map.set(key, counts)
+      counts[run.state] = (counts[run.state] ?? 0) + by
+    }
+  }
+
+  get ended() { return isTerminal(this.state) }
+
+  /** Now, on the execution's own scale. */
+  now() { return this.ended ? Math.max(this.latest, this.history.at(-1)) : Math.max(Date.now() - this.start, this.latest) }
+}
+
+const TERMINAL = new Set(["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED"])
+const WAITING = new Set(["CREATED", "QUEUED", "RETRYING", "RESTARTED"])
+export const isTerminal = state => TERMINAL.has(state)
+export const isBad = state => state === "FAILED" || state === "KILLED" || state === "WARNING"
+
+/** [{from, to, kind}] of a history; the last open piece ends now. `kind` is waiting, paused, or a state's name. */
+export function pieces(history, states, now) {
+  const found = []
+  for (let i = 0; i < history.length; i += 2) {
+    const state = states[history[i]]
+    const from = history[i + 1]
+    const to = i + 3 < history.length ? history[i + 3] : isTerminal(state) ? from : now
+    if (isTerminal(state)) { if (found.length) found.at(-1).end = state; else found.push({ from, to, kind: state, end: state }) }
+    else found.push({ from, to, kind: WAITING.has(state) ? "waiting" : state, end: null })
+  }
+  return found
+}
+
+export function span(run, now) {
+  const from = run.history[1]
+  return { from, to: isTerminal(run.state) ? run.history.at(-1) : now }
+}
+
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+  svg.setAttribute("class", "icon")
+  svg.setAttribute("aria-hidden", "true")
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use")
+  use.setAttribute("href", `#i-${name}`)
+  svg.append(use)
+  return svg
+}
+
+const ICONS = { KILLING: "killed", RETRIED: "retrying", RESTARTED: "retrying", BREAKPOINT: "paused" }
+export const stateIcon = state => ICONS[state] ?? state.toLowerCase()
