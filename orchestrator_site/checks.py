@@ -5,8 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Info, Tags, Warning, register
 
+from orchestrator_site import in_force
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# TLS, HSTS and redirects are the proxy's business; these of Django's checks would only repeat it.
 SHORTEST_SECRET_KEY = 32
 
 
@@ -37,23 +38,5 @@ def check_exposure(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility, deploy=True)
 def explain(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    return [Info(line, id=f"celesta.I{number:03}") for number, line in enumerate(in_force(), start=1)]
-
-
-def in_force() -> list[str]:
-    """The settings in force, one line each, without secrets; also what the start-up log says."""
-    celesta = settings.CELESTA
-    database = settings.DATABASES["default"]
-    port = database["PORT"] or 5432
-    broker = "PostgreSQL" if celesta.broker_url is None else celesta.broker_url.split("@")[-1]
-    return [
-        f"home {celesta.home}; address {celesta.public_url}; listens on {celesta.host}:{celesta.port}",
-        f"database {database['NAME']} at {database['HOST'] or 'the local socket'}:{port}; "
-        f"Celery broker: {broker}; queues on {celesta.queue_backend}",
-        f"executor: {celesta.executor_threads} loop(s), poll {celesta.executor_poll_ms} ms; "
-        f"worker: {celesta.worker_concurrency} {celesta.worker_pool}",
-        f"queue messages are kept {celesta.queues_retention} (logs, metrics and audit "
-        f"{celesta.queues_retention_high_cardinality}), cleaned every {celesta.queues_clean_interval}",
-        f"secrets: {len(celesta.secrets)}; environment of flows: {len(celesta.envs)}; "
-        f"task modules: {', '.join(celesta.task_modules) or 'none'}",
-    ]
+    lines = in_force.lines(settings.CELESTA, settings.DATABASE_DSN)
+    return [Info(line, id=f"celesta.I{number:03}") for number, line in enumerate(lines, start=1)]

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator_site import postgres_cluster
+from orchestrator_site import postgres_cluster, postgres_setup
 from orchestrator_site.environment import home
 from orchestrator_site.postgres_cluster import Cluster, PostgresError
 
@@ -102,7 +102,9 @@ def verify(conninfo: str) -> None:
             version = connection.info.server_version
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()
-        raise PostgresError(f"cannot use {_shown(conninfo)}: {reason[0] if reason else error!r}") from None
+        raise PostgresError(
+            f"cannot use the database {shown(conninfo)}: {reason[0] if reason else error!r}"
+        ) from None
     refuse_old(version)
 
 
@@ -112,13 +114,11 @@ def refuse_old(version: int) -> None:
         raise PostgresError(f"PostgreSQL {found} is too old: Celesta needs {OLDEST_SERVER // 10000} or newer")
 
 
-def _shown(conninfo: str) -> str:
+def shown(conninfo: str) -> str:
     """The address without its password."""
     parts = conninfo_to_dict(conninfo)
     where = f"{parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}"
-    return (
-        f"the database {parts.get('dbname') or ''!r} at {where} as {parts.get('user') or 'the default user'}"
-    )
+    return f"{parts.get('dbname') or ''!r} at {where} as {parts.get('user') or 'the default user'}"
 
 
 class Lease:
@@ -159,7 +159,7 @@ def ensure(where: Path) -> Lease:
         where.mkdir(mode=0o711, parents=True, exist_ok=True)
         with postgres_cluster.open_lock(where / "postgres.start") as start_lock:
             fcntl.flock(start_lock, fcntl.LOCK_EX)
-            cluster = postgres_cluster.prepare(where)
+            cluster = postgres_setup.prepare(where)
             users = postgres_cluster.open_lock(cluster.users_lock)  # the lease owns it
             fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper stops the server
             try:
@@ -177,7 +177,7 @@ def ensure(where: Path) -> Lease:
 def _start(cluster: Cluster) -> None:
     keeper = None
     if not is_kept(cluster):
-        cluster = postgres_cluster.with_free_port(cluster)
+        cluster = postgres_setup.with_free_port(cluster)
         keeper = _spawn_keeper(cluster)
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator_site import environment, postgres
+from orchestrator_site import environment, in_force, postgres
 from orchestrator_site.children import DEATHS_LIMIT, ROOT, Child
 from orchestrator_site.environment import CelestaSettings
 from orchestrator_site.postgres_cluster import Cluster
@@ -116,6 +116,8 @@ class Supervisor:
 
     def _run_on_database(self) -> int:
         try:
+            for line in in_force.lines(self.settings, postgres.dsn()):
+                self.show("celesta", line)
             outcome = self._prepare()
             for child in self.children:
                 child.start()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestrator_site import postgres, postgres_cluster
+from orchestrator_site import postgres, postgres_cluster, postgres_setup
 from orchestrator_site.postgres_cluster import Cluster, live_postmaster
 
 QUERY = "from django.db import connection; connection.cursor().execute('SELECT 1')"
@@ -222,7 +222,7 @@ def test_root_with_a_private_home_gets_its_data_elsewhere(tmp_path_factory: pyte
     lease = postgres.ensure(home)
     try:
         with_a_row(lease)
-        assert lease.cluster.place.parent == postgres_cluster.SHARED
+        assert lease.cluster.place.parent == postgres_setup.SHARED
         assert lease.cluster.data.stat().st_uid != 0
     finally:
         lease.release()

@@ -1,0 +1,20 @@
+"""The settings in force as lines for people, without secrets: start-up log and `check --deploy`."""
+
+from orchestrator_site import postgres
+from orchestrator_site.environment import CelestaSettings
+
+
+def lines(celesta: CelestaSettings, conninfo: str) -> list[str]:
+    broker = "PostgreSQL itself" if celesta.broker_url is None else celesta.broker_url.split("@")[-1]
+    kind = "embedded: " if postgres.is_embedded() else ""
+    return [
+        f"home {celesta.home}; listens on {celesta.host}:{celesta.port}; address {celesta.public_url}",
+        f"database {kind}{postgres.shown(conninfo)}; Celery over {broker}; queues on {celesta.queue_backend}",
+        f"executor: {celesta.executor_threads} loop(s), poll {celesta.executor_poll_ms} ms; "
+        f"worker: {celesta.worker_concurrency} {celesta.worker_pool}",
+        f"queue messages are kept {celesta.queues_retention}, those of high cardinality "
+        f"{celesta.queues_retention_high_cardinality}; cleaned every {celesta.queues_clean_interval}",
+        f"{len(celesta.secrets)} secrets; {len(celesta.envs)} variables for flows; encryption "
+        f"{'on' if celesta.encryption_key else 'off'}; "
+        f"task modules: {', '.join(celesta.task_modules) or 'none'}",
+    ]
