@@ -4,33 +4,33 @@ from dataclasses import replace
 
 import pytest
 from django.conf import settings
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from orchestrator_site import checks, environment, in_force
 
 
-def found(settings: SettingsWrapper, **changes: object) -> set[str | None]:
+def found(settings: Settings, **changes: object) -> set[str | None]:
     settings.CELESTA = replace(settings.CELESTA, **changes)
     return {message.id for message in checks.check_exposure(None)}
 
 
-def test_a_loopback_installation_has_nothing_to_warn_of(settings: SettingsWrapper) -> None:
+def test_a_loopback_installation_has_nothing_to_warn_of(settings: Settings) -> None:
     assert found(settings) == set()
 
 
-def test_an_open_address_without_tls_is_warned_of(settings: SettingsWrapper) -> None:
+def test_an_open_address_without_tls_is_warned_of(settings: Settings) -> None:
     assert found(settings, host="0.0.0.0") == {"celesta.W001"}
 
 
-def test_an_open_address_behind_a_tls_proxy_is_fine(settings: SettingsWrapper) -> None:
+def test_an_open_address_behind_a_tls_proxy_is_fine(settings: Settings) -> None:
     assert found(settings, host="0.0.0.0", public_url="https://flows.example.com") == set()
 
 
-def test_missing_encryption_is_warned_of(settings: SettingsWrapper) -> None:
+def test_missing_encryption_is_warned_of(settings: Settings) -> None:
     assert found(settings, encryption_key=None) == {"celesta.W003"}
 
 
-def test_a_short_secret_key_is_warned_of(settings: SettingsWrapper) -> None:
+def test_a_short_secret_key_is_warned_of(settings: Settings) -> None:
     settings.SECRET_KEY = "short"
     assert found(settings) == {"celesta.W002"}
 
