@@ -11,7 +11,7 @@ from flows.expressions import crypto
 from flows.expressions.errors import ExpressionError
 from flows.expressions.filters.dates import date_, to_moment, zone
 from flows.expressions.frame import Frame
-from flows.expressions.ion import parse_ion
+from flows.expressions.ion_reader import parse_ion
 from flows.expressions.java_text import java_string
 from flows.expressions.json_text import parse_json, to_json
 from flows.expressions.operations import Operation, function
@@ -20,7 +20,7 @@ from flows.expressions.output import settled, text_of
 from flows.expressions.services import SERVICE_FUNCTIONS
 from flows.expressions.taint import Tainted, mask, spread
 from flows.expressions.values import UNDEFINED, attribute
-from flows.expressions.yaml_text import parse_yaml
+from flows.expressions.yaml_reader import parse_yaml
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NANO_ALPHABET = "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

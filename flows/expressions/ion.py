@@ -1,4 +1,4 @@
-"""Ion texts, written as Kestra writes its internal storage and read back; knows nothing of templates."""
+"""Ion texts, as Kestra writes its internal storage; knows nothing of templates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 
 from flows.expressions.budget import TextWriter
 from flows.expressions.errors import BudgetExceeded
@@ -122,7 +121,3 @@ def _escaped(text: str, quote: str) -> str:
         else:
             escaped.append(character)
     return "".join(escaped)
-
-
-def parse_ion(text: str) -> Any:
-    raise NotImplementedError

@@ -1,4 +1,4 @@
-"""YAML as Kestra's mapper writes it, and a reader bounded in depth and nodes; no templates."""
+"""YAML as Kestra's mapper writes it; knows nothing of templates."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from flows.expressions.budget import TextWriter
-from flows.expressions.errors import BudgetExceeded, ExpressionError
+from flows.expressions.errors import BudgetExceeded
 from flows.expressions.json_text import iso_text, key_text
 
 MAX_DEPTH = 64
-MAX_NODES = 50_000
 _RESERVED = frozenset(
     "true True TRUE false False FALSE yes Yes YES no No NO on On ON off Off OFF null Null NULL ~ y Y n N".split()
 )
@@ -109,10 +106,3 @@ def _block(text: str, indent: int) -> str:
 def _check(depth: int) -> None:
     if depth > MAX_DEPTH:
         raise BudgetExceeded("The value is nested too deeply for YAML")
-
-
-def parse_yaml(text: str) -> Any:
-    raise NotImplementedError
-
-
-__all__ = ["ExpressionError", "parse_yaml", "to_yaml", "yaml"]
