@@ -1,4 +1,4 @@
-"""What one rendering may use: steps, text, memory, depth and time. The clock here bounds, it never decides."""
+"""What one rendering may use: steps, text, memory, depth, time. The clock here bounds, it never decides."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class TextWriter:
         if self._size > self._limit:
             raise BudgetExceeded(f"The expression made a text longer than {self._limit} characters")
         if isinstance(source, taint.Tainted):
-            text = source if text is source and isinstance(source, taint.SecretStr) else taint.SecretStr(text)
+            text = text if isinstance(text, taint.SecretStr) else taint.SecretStr(text)
             self._tainted = True
         self._parts.append(text)
 

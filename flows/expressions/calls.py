@@ -9,10 +9,10 @@ from flows.expressions import nodes
 from flows.expressions.errors import ExpressionError, located, syntax_error
 from flows.expressions.filters.table import FILTERS
 from flows.expressions.frame import Frame
-from flows.expressions.functions import FUNCTIONS, SERVICE_FUNCTIONS
+from flows.expressions.functions import FUNCTIONS
 from flows.expressions.java_text import java_string
 from flows.expressions.operations import Operation
-from flows.expressions.services import ask
+from flows.expressions.services import SERVICE_FUNCTIONS, ask
 from flows.expressions.taint import Tainted, is_tainted, spread
 from flows.expressions.tests import TESTS
 from flows.expressions.values import UNDEFINED
@@ -81,7 +81,9 @@ def _bind(
     """Positional evaluators in order, and the named ones by parameter."""
     positional = [compiler.expression(each) for each in arguments.positional]
     if len(positional) > len(operation.names) and not operation.variadic:
-        raise syntax_error(f"The {what} takes at most {len(operation.names)} arguments", compiler.source, position)
+        raise syntax_error(
+            f"The {what} takes at most {len(operation.names)} arguments", compiler.source, position
+        )
     named: list[tuple[str, Evaluate]] = []
     for name, value in arguments.named.items():
         if name not in operation.names or operation.names.index(name) < len(positional):
@@ -93,7 +95,9 @@ def _bind(
 def _missing_argument(operation: Operation, bound: Arguments, what: str) -> str | None:
     positional, named = bound
     given = {name for name, _ in named}
-    for name, parameter in list(zip(operation.names, operation.parameters, strict=True))[: operation.required]:
+    for name, parameter in list(zip(operation.names, operation.parameters, strict=True))[
+        : operation.required
+    ]:
         if operation.parameters.index(parameter) >= len(positional) and parameter not in given:
             return f"The {what} expects an argument '{name}'."
     return None

@@ -215,7 +215,9 @@ class Compiler:
             for key, value in pairs:
                 name = key(frame)
                 if isinstance(name, (dict, list)):
-                    raise located(ExpressionError("A map or a list cannot be a key"), self.source, node.position)
+                    raise located(
+                        ExpressionError("A map or a list cannot be a key"), self.source, node.position
+                    )
                 made[name] = value(frame)
             return made
 
@@ -320,14 +322,14 @@ def _flat(compiler: Compiler, body: nodes.Body) -> Program:
     ]
 
     def run(frame: Frame) -> str:
-        out = []
+        out: list[str] = []
         for piece in pieces:
             if piece.__class__ is str:
                 out.append(piece)
             else:
                 value = piece(frame)  # type: ignore[operator]
                 out.append(value if value.__class__ is str else text_of(value))
-        return finish(frame, out)  # type: ignore[arg-type]
+        return finish(frame, out)
 
     return run
 

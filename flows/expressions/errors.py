@@ -25,7 +25,7 @@ class BudgetExceeded(ExpressionError):
 
 
 class Missing(Exception):
-    """A name or attribute is not there; `??`, `is defined` and `default` catch it, else it becomes an error."""
+    """A name or attribute is not there: `??`, `is defined` and `default` catch it, else it is an error."""
 
     def __init__(self, name: str, position: int) -> None:
         super().__init__(name)

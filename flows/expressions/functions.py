@@ -17,7 +17,6 @@ from flows.expressions.json_text import parse_json, to_json
 from flows.expressions.operations import Operation, function
 from flows.expressions.operators import compare, make_range
 from flows.expressions.output import settled, text_of
-from flows.expressions.services import SERVICE_FUNCTIONS
 from flows.expressions.taint import Tainted, mask, spread
 from flows.expressions.values import UNDEFINED, attribute
 from flows.expressions.yaml_reader import parse_yaml
@@ -85,7 +84,9 @@ def _render(frame: Frame, value: object, recursive: bool, depth: int = 0) -> obj
         raise ExpressionError("The value is nested too deeply")
     if isinstance(value, Mapping):
         return {
-            text_of(_render(frame, key, recursive, depth + 1)): _render(frame, value[key], recursive, depth + 1)
+            text_of(_render(frame, key, recursive, depth + 1)): _render(
+                frame, value[key], recursive, depth + 1
+            )
             for key in value
         }
     if isinstance(value, (list, tuple)):
@@ -102,12 +103,12 @@ def print_context(frame: Frame) -> object:
         value = frame.scope.lookup(name)
         if value is not UNDEFINED:
             variables[name] = settled(value)
-    variables.update(frame.locals)
+    variables |= frame.locals
     return to_json(mask(variables), pretty=True)
 
 
 def current_each_output(frame: Frame, outputs: object) -> object:
-    """The outputs of a task in the same iteration: by the values of the parents, outermost first, then our own."""
+    """The outputs of a task in the same iteration: by the parents' values, outermost first, then ours."""
     parents = frame.lookup("parents")
     found = outputs
     for parent in reversed(parents) if isinstance(parents, (list, tuple)) else ():
@@ -199,7 +200,9 @@ def min_(frame: Frame, *values: object) -> object:
 
 
 def _extreme(values: tuple[object, ...], sign: int) -> object:
-    candidates = list(values[0]) if len(values) == 1 and isinstance(values[0], (list, tuple)) else list(values)
+    candidates = (
+        list(values[0]) if len(values) == 1 and isinstance(values[0], (list, tuple)) else list(values)
+    )
     best = None
     for candidate in candidates:
         if best is None or (candidate is not None and compare(candidate, best) * sign > 0):
@@ -287,4 +290,3 @@ FUNCTIONS: dict[str, Operation] = {
     "uuid": function(uuid),
     "yaml": function(yaml),
 }
-assert not FUNCTIONS.keys() & SERVICE_FUNCTIONS.keys()

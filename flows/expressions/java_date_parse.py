@@ -152,5 +152,3 @@ def _time(fields: Fields) -> tuple[int, int, int, int]:
         hour += 12 if late else 0
     micros = int(fields["S"].ljust(9, "0")[:6]) if "S" in fields else int(fields.get("n", "0")) // 1000
     return hour, int(fields.get("m", "0")), int(fields.get("s", "0")), micros
-
-

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flows.expressions.errors import ExpressionError
@@ -14,13 +15,13 @@ from flows.expressions.java_text import (
     date_text,
     fraction_digits,
     instant_text,
-    iso_datetime_text,
     iso_time_text,
     offset_text,
     region_of,
 )
 
-Part = tuple[str, int] | str | list  # a field and its width, a literal, an optional section
+# A field and its width, a literal, an optional section.
+Part = tuple[str, int] | str | list[Any]
 LONGEST_PATTERN = 200
 NAMED = {
     "iso": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
@@ -213,9 +214,7 @@ _TEXTS: dict[str, Callable[[datetime, int, Language], str]] = {
 _WEEKS = frozenset("YwWec")
 
 
-def _week_field(
-    letter: str, width: int, moment: datetime, language: Language, week: tuple[int, int]
-) -> str:
+def _week_field(letter: str, width: int, moment: datetime, language: Language, week: tuple[int, int]) -> str:
     first_day, minimum = week
     if letter in "ec":
         if width >= 3:
@@ -266,7 +265,9 @@ def _iso_offset_date_time(moment: datetime) -> str:
 
 
 def _local_date_time(moment: datetime) -> str:
-    seconds = f"{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}{fraction_digits(moment.microsecond)}"
+    seconds = (
+        f"{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}{fraction_digits(moment.microsecond)}"
+    )
     return f"{date_text(moment)}T{seconds}"
 
 
@@ -293,7 +294,9 @@ _STANDARD: dict[str, Callable[[datetime], str]] = {
     "iso_offset_date_time": _iso_offset_date_time,
     "iso_zoned_date_time": lambda moment: _zoned(_iso_offset_date_time(moment), moment),
     "iso_date_time": lambda moment: _zoned(_iso_offset_date_time(moment), moment),
-    "iso_ordinal_date": lambda moment: f"{moment.year:04d}-{moment.timetuple().tm_yday:03d}{offset_text(moment)}",
+    "iso_ordinal_date": lambda moment: (
+        f"{moment.year:04d}-{moment.timetuple().tm_yday:03d}{offset_text(moment)}"
+    ),
     "iso_week_date": _week_date,
     "iso_instant": instant_text,
     "basic_iso_date": lambda moment: (
@@ -302,4 +305,3 @@ _STANDARD: dict[str, Callable[[datetime], str]] = {
     "rfc_1123_date_time": _rfc_1123,
 }
 STANDARD_NAMES = frozenset(_STANDARD)
-__all__ = ["NAMED", "STANDARD_NAMES", "format_date", "iso_datetime_text", "zone_of"]

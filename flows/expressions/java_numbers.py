@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 
@@ -11,11 +12,13 @@ from flows.expressions.errors import ExpressionError
 from flows.expressions.java_text import double_text
 from flows.expressions.values import Float32
 
+Number = int | float | Decimal
 MAX_EXPONENT = 400
 _WIDE = Context(prec=1200, Emax=10_000, Emin=-10_000)
 # Decimal point and grouping mark by language; English otherwise.
 _MARKS = {
-    "fr": (",", "\u202f"), "de": (",", "."), "es": (",", "."), "it": (",", "."), "pt": (",", "."), "nl": (",", "."),
+    "fr": (",", "\u202f"), "de": (",", "."), "es": (",", "."),
+    "it": (",", "."), "pt": (",", "."), "nl": (",", "."),
 }  # fmt: skip
 
 
@@ -116,7 +119,7 @@ def _grouped(whole: str, size: int, mark: str) -> str:
     return mark.join(groups)
 
 
-def parse_number(text: str, type_: str | None = None) -> int | float | Decimal:
+def parse_number(text: str, type_: str | None = None) -> Number:
     """`number` filter: by type, or the smallest Java type that holds the text."""
     text = text.strip()
     if len(text) > 1000:
@@ -148,7 +151,7 @@ def _double(text: str) -> float:
     return float(_decimal(text.rstrip("dDfF")))
 
 
-_BY_TYPE = {
+_BY_TYPE: dict[str, Callable[[str], Number]] = {
     "INT": lambda text: _integer(text, 32),
     "LONG": lambda text: _integer(text, 64),
     "BIGINTEGER": lambda text: _integer(text, None),
@@ -158,7 +161,7 @@ _BY_TYPE = {
 }
 
 
-def _smallest(text: str) -> int | float | Decimal:
+def _smallest(text: str) -> Number:
     """NumberUtils.createNumber: Integer, Long, BigInteger; Float, Double, BigDecimal."""
     if re.fullmatch(r"[+-]?\d+[lL]?", text, re.ASCII):
         return int(text.rstrip("lL"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`names` are the arguments as templates spell them, in order; `null` input passes through unless kept."""
+    """`names` are the arguments as templates spell them, in order; null passes through unless it is taken."""
 
     function: Callable[..., object]
     names: tuple[str, ...]
@@ -17,14 +17,14 @@ class Operation:
     required: int
     variadic: bool
     takes_null: bool
-    # Whether the result is made from what the arguments hold (a secret in them makes it secret) or is a part of them.
+    # Whether a secret in the arguments makes the result secret, or the result is just a part of them.
     derives: bool = True
 
 
 def operation(
     function: Callable[..., object], *, takes_null: bool = False, subject: bool = True, derives: bool = True
 ) -> Operation:
-    """Reads the arguments off the signature: (frame, value, …) of filters and tests, (frame, …) of functions."""
+    """Reads the arguments off the signature: (frame, value, …) of filters and tests, else (frame, …)."""
     described = list(inspect.signature(function).parameters.values())[2 if subject else 1 :]
     plain = [each for each in described if each.kind is not inspect.Parameter.VAR_POSITIONAL]
     return Operation(

@@ -12,9 +12,9 @@ from flows.expressions.frame import Frame
 from flows.expressions.java_text import java_string
 from flows.expressions.taint import Tainted, join, spread
 from flows.expressions.values import (
-    UNDEFINED,
     LONG_MAX,
     LONG_MIN,
+    UNDEFINED,
     Float32,
     attribute,
     equals,
@@ -26,6 +26,7 @@ from flows.expressions.values import (
 
 Number = int | float | Decimal
 MAX_BITS = 4096
+FLOAT_MAX = 3.4e38
 
 
 def concat(frame: Frame, values: list[object]) -> str:
@@ -79,8 +80,8 @@ def arithmetic(left: object, right: object, sign: str, compute: Callable[..., Nu
         raise ExpressionError(f'The result of "{sign}" is out of range') from None
     if isinstance(result, int):
         _check_integer(result, a, b)
-    elif isinstance(left, Float32) and isinstance(right, (Float32, int)):
-        result = Float32(result) if math.isfinite(result) and abs(result) < 3e38 else result
+    elif isinstance(result, float) and isinstance(left, Float32) and isinstance(right, (Float32, int)):
+        result = Float32(result) if abs(result) < FLOAT_MAX else result
     return spread(result) if secret else result
 
 
@@ -100,8 +101,8 @@ def _decimal(value: object) -> Decimal:
 
 
 def _check_integer(result: int, left: Number, right: Number) -> None:
-    longest = max(abs(left), abs(right)) <= LONG_MAX
-    if longest and not LONG_MIN <= result <= LONG_MAX or result.bit_length() > MAX_BITS:
+    fits = all(LONG_MIN <= operand <= LONG_MAX for operand in (left, right))
+    if (fits and not LONG_MIN <= result <= LONG_MAX) or result.bit_length() > MAX_BITS:
         raise ExpressionError("The number is out of range")
 
 

@@ -1,4 +1,4 @@
-"""The statements of a template (`if`, `for`, `set`, `macro`, `block`, `filter`) to a tree; evaluates nothing."""
+"""The statements of a template (`if`, `for`, `set`, `macro`, `block`, `filter`) to a tree; runs nothing."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def all_matches(budget: Budget, pattern: str, text: str) -> list[Any]:
 
 
 def replace_all(budget: Budget, pattern: str, text: str, replacement: str) -> str:
-    """Java's `replaceAll`: `$1` and `${name}` stand for groups, a backslash makes the next character plain."""
+    """Java's `replaceAll`: `$1` and `${name}` are groups, a backslash makes the next character plain."""
     pieces = _replacement(replacement)
     parts: list[str] = []
     position = size = 0

@@ -89,10 +89,11 @@ class _Finder:
 
     def attribute(self, node: nodes.Attribute) -> None:
         target = node.target
-        if isinstance(target, nodes.Name) and target.name in self.members:
-            if isinstance(node.key, nodes.Literal):
-                self.members[target.name].add(str(node.key.value))
-                self.resolved.add(id(target))
+        if not isinstance(target, nodes.Name) or target.name not in self.members:
+            return
+        if isinstance(node.key, nodes.Literal):
+            self.members[target.name].add(str(node.key.value))
+            self.resolved.add(id(target))
 
     def found(self) -> References:
         return References(

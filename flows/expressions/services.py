@@ -1,4 +1,4 @@
-"""Questions to the outside (secret, kv, read, …): arguments checked and made plain; answers come from Services."""
+"""Questions to the outside (secret, kv, read, …): arguments checked and made plain, then Services asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ SERVICE_FUNCTIONS: dict[str, tuple[str, ...]] = {
 REQUIRED = {
     "secret": ("key",), "kv": ("key",), "read": ("path",), "fileSize": ("path",), "fileExists": ("path",),
     "isFileEmpty": ("path",), "fileEmpty": ("path",), "http": ("uri",), "encrypt": ("key", "plaintext"),
-    "tasksWithState": ("state",), "isPublicHoliday": ("date", "countryCode"), "subflow": ("namespace", "flowId"),
+    "tasksWithState": ("state",), "isPublicHoliday": ("date", "countryCode"),
+    "subflow": ("namespace", "flowId"),
 }  # fmt: skip
 SECRET_ANSWERS = frozenset({"secret"})
 TEXTS = frozenset({"key", "namespace", "subkey", "path", "uri", "method", "state", "plaintext"})
@@ -48,6 +49,8 @@ def ask(frame: Frame, name: str, values: dict[str, object]) -> object:
         if value is None:
             continue
         clear = reveal(to_plain(value))
-        arguments[argument] = java_string(clear) if argument in TEXTS and not isinstance(clear, str) else clear
+        arguments[argument] = (
+            java_string(clear) if argument in TEXTS and not isinstance(clear, str) else clear
+        )
     answer = frame.services.call(name, arguments)
     return spread(answer, java_string) if name in SECRET_ANSWERS else answer

@@ -110,7 +110,7 @@ def is_tainted(value: object) -> bool:
     """Whether anything of the value, however deep, comes from a secret."""
     if isinstance(value, Tainted):
         return True
-    if isinstance(value, Mapping) or isinstance(value, (list, tuple)):
+    if isinstance(value, (Mapping, list, tuple)):
         return _any_tainted(value)
     return False
 

@@ -53,7 +53,7 @@ class _Builder:
             self.add(value, event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
-                raise ExpressionError(f"Unable to read the YAML text: unknown alias {event.anchor[:50]}")
+                raise ExpressionError("Unable to read the YAML text: unknown alias")
             self.add(self.anchors[event.anchor], None)
         elif isinstance(event, yaml.MappingStartEvent):
             self.open({}, event.anchor)
@@ -100,7 +100,7 @@ class _Builder:
 
 
 _NO_KEY = object()
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WORDS |= {".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 

@@ -11,8 +11,15 @@ from flows.expressions.errors import BudgetExceeded
 from flows.expressions.json_text import iso_text, key_text
 
 MAX_DEPTH = 64
+
+
+def _spellings(word: str) -> tuple[str, str, str]:
+    return word, word.capitalize(), word.upper()
+
+
 _RESERVED = frozenset(
-    "true True TRUE false False FALSE yes Yes YES no No NO on On ON off Off OFF null Null NULL ~ y Y n N".split()
+    {word for base in ("true", "false", "yes", "no", "on", "off", "null") for word in _spellings(base)}
+    | {"~", "y", "Y", "n", "N"}
 )
 _NEEDS_QUOTES = re.compile(
     r"""^$|^\s|\s$|^[\[\]{},"'|>&*!%@`#]|^[-?:](\s|$)|:(\s|$)|\s\#|[\x00-\x08\x0b-\x1f\x7f]"""
@@ -30,7 +37,9 @@ def to_yaml(value: object) -> str:
     return writer.text()
 
 
-def _map(value: Mapping[object, object], writer: TextWriter, indent: int, depth: int, first: bool = False) -> None:
+def _map(
+    value: Mapping[object, object], writer: TextWriter, indent: int, depth: int, first: bool = False
+) -> None:
     _check(depth)
     for number, key in enumerate(value):
         name = key_text(key)

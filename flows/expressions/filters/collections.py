@@ -158,7 +158,11 @@ def distinct(frame: Frame, value: object) -> object:
     kept: list[object] = []
     for item in items:
         if isinstance(item, (str, int, float)) or item is None:
-            mark = (isinstance(item, bool), isinstance(item, str), str(item) if isinstance(item, str) else item)
+            mark = (
+                isinstance(item, bool),
+                isinstance(item, str),
+                str(item) if isinstance(item, str) else item,
+            )
             if mark in seen:
                 continue
             seen.add(mark)

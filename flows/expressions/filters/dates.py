@@ -24,11 +24,14 @@ def zone(frame: Frame, name: object) -> tzinfo:
     return zone_of(frame.services.timezone() if name is None else text_of(name))
 
 
-def to_moment(value: object, where: tzinfo, existing_format: object = None, locale: object = None) -> datetime:
+def to_moment(
+    value: object, where: tzinfo, existing_format: object = None, locale: object = None
+) -> datetime:
     """Any date as an aware datetime in a zone; whole numbers are seconds since 1970."""
     if isinstance(value, datetime):
         moment = value.replace(tzinfo=where) if value.tzinfo is None else value.astimezone(where)
-        return datetime(*moment.timetuple()[:6], moment.microsecond, moment.tzinfo, fold=moment.fold)
+        # A plain datetime again, whatever kind of date it was.
+        return datetime.combine(moment.date(), moment.timetz())
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=where)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -97,7 +100,9 @@ def _plus(moment: datetime, amount: int, unit: str) -> datetime:
     if unit in MICROS:
         micros = amount // 1000 if unit == "NANOS" else amount * MICROS[unit]
         return (moment.astimezone(UTC) + timedelta(microseconds=micros)).astimezone(moment.tzinfo)
-    raise ExpressionError(f"Unknown unit '{unit[:30]}': use SECONDS, MINUTES, HOURS, DAYS, WEEKS, MONTHS, YEARS …")
+    raise ExpressionError(
+        f"Unknown unit '{unit[:30]}': use SECONDS, MINUTES, HOURS, DAYS, WEEKS, MONTHS, YEARS …"
+    )
 
 
 def _days_in(year: int, month: int) -> int:

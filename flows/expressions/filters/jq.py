@@ -109,4 +109,4 @@ def _kind(item: object) -> str:
         return "boolean"
     if isinstance(item, str):
         return "string"
-    return {dict: "object", list: "array"}.get(type(item), "number")
+    return "object" if isinstance(item, dict) else "array" if isinstance(item, list) else "number"
