@@ -25,6 +25,15 @@ class ExecutionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionAsked:
+    """Another execution asks for an action: the executor applies `control.<action>` first, then ExecutionChanged."""
+
+    type: ClassVar[str] = "execution.asked"
+    action: str = ""  # kill | restart
+    parent_task_run: dict[str, Json] | None = None  # restart: replaces the child's
+
+
+@dataclass(frozen=True, slots=True)
 class TaskStarted:
     """Sent only for attempts that outlive about 50 ms: short ones tell their start in the result."""
 
@@ -55,14 +64,28 @@ class TaskFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SubflowStarted:
+    """A started execution was created, or why it could not be (`error`)."""
+
+    type: ClassVar[str] = "subflow.started"
+    task_run_id: str = ""
+    token: str = ""
+    child_id: str = ""
+    error: str | None = None
+    iteration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SubflowEnded:
     """A child execution reached a terminal state."""
 
     type: ClassVar[str] = "subflow.ended"
     task_run_id: str = ""
+    token: str = ""
     child_id: str = ""
     state: str = State.SUCCESS.value
     outputs: dict[str, Json] | None = None
+    error: str | None = None  # why the outputs asked for could not be rendered
     iteration: int | None = None
 
 
@@ -84,6 +107,14 @@ class SlotGranted:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotRefused:
+    """The flow's concurrency limit is reached: the execution waits or ends by the limit's behavior."""
+
+    type: ClassVar[str] = "slot.refused"
+    behavior: str = "QUEUE"  # QUEUE | CANCEL | FAIL
+
+
+@dataclass(frozen=True, slots=True)
 class Poisoned:
     """Handling this execution's messages failed for good; `reason` goes into its error."""
 
@@ -92,18 +123,31 @@ class Poisoned:
 
 
 Message = (
-    ExecutionCreated | ExecutionChanged | TaskStarted | TaskFinished | SubflowEnded | TimerFired | SlotGranted | Poisoned
+    ExecutionCreated
+    | ExecutionChanged
+    | ActionAsked
+    | TaskStarted
+    | TaskFinished
+    | SubflowStarted
+    | SubflowEnded
+    | TimerFired
+    | SlotGranted
+    | SlotRefused
+    | Poisoned
 )
 _TYPES: dict[str, Any] = {
     cls.type: cls
     for cls in (
         ExecutionCreated,
         ExecutionChanged,
+        ActionAsked,
         TaskStarted,
         TaskFinished,
+        SubflowStarted,
         SubflowEnded,
         TimerFired,
         SlotGranted,
+        SlotRefused,
         Poisoned,
     )
 }

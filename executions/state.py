@@ -69,7 +69,9 @@ class Execution:
     trigger: dict[str, Json] | None = None  # {"id","type","variables"}
     parent_id: str | None = None  # the execution this one was replayed from
     original_id: str = ""
-    parent_task_run: dict[str, Json] | None = None  # {"executionId","taskRunId"}: the Subflow that waits for this one
+    parent_task_run: dict[str, Json] | None = (
+        None  # {"executionId","taskRunId"}: the Subflow that waits for this one
+    )
     depth: int = 0  # length of the chain of executions that started each other
     schedule_date: datetime | None = None
     attempt_number: int = 1
@@ -82,8 +84,13 @@ class Execution:
 
     runs: dict[str, TaskRun] = field(default_factory=dict)  # in creation order
     by_parent: dict[str | None, list[str]] = field(default_factory=dict)
-    by_task: dict[str, dict[str | None, list[str]]] = field(default_factory=dict)  # task id -> value -> run ids
+    # task id -> value -> run ids
+    by_task: dict[str, dict[str | None, list[str]]] = field(default_factory=dict)
+    # (parent, task, value) -> the latest run there
+    by_place: dict[tuple[str | None, str, str | None], str] = field(default_factory=dict)
     open_children: dict[str | None, int] = field(default_factory=dict)  # runs not terminal, by parent
+    tally: dict[str | None, dict[State, int]] = field(default_factory=dict)  # runs by parent and state
+    task_counts: dict[tuple[str | None, str], int] = field(default_factory=dict)  # runs by parent and task
     next_seq: int = 1
     # Since the last save:
     changed: bool = False
@@ -101,7 +108,12 @@ class Execution:
         self.changed = True
 
     def add(self, run: TaskRun) -> TaskRun:
-        """Index a run; a loaded one keeps its `seq`, a new one (seq 0) gets the next."""
+        """Index a run; a loaded one keeps its `seq`, a new one (seq 0) gets the next. A known id is replaced in place."""
+        if run.id in self.runs:
+            self._count(run.parent_id, self.runs[run.id].state, -1)
+            self._count(run.parent_id, run.state, 1)
+            self.runs[run.id] = run
+            return run
         if run.seq == 0:
             run.seq = self.next_seq
             self.touched.add(run.id)
@@ -109,29 +121,54 @@ class Execution:
         self.runs[run.id] = run
         self.by_parent.setdefault(run.parent_id, []).append(run.id)
         self.by_task.setdefault(run.task_id, {}).setdefault(run.value, []).append(run.id)
-        if not run.state.is_terminal:
-            self.open_children[run.parent_id] = self.open_children.get(run.parent_id, 0) + 1
+        self.by_place[run.parent_id, run.task_id, run.value] = run.id
+        place = (run.parent_id, run.task_id)
+        self.task_counts[place] = self.task_counts.get(place, 0) + 1
+        self._count(run.parent_id, run.state, 1)
         return run
 
     def move_run(self, run: TaskRun, state: State, now: datetime) -> None:
         """Move a run and keep the counters by which joins are decided in O(1)."""
-        before = run.state.is_terminal
+        before = run.state
         run.move(state, now)
         self.touched.add(run.id)
-        if before != state.is_terminal:
-            self.open_children[run.parent_id] = self.open_children.get(run.parent_id, 0) + (1 if before else -1)
+        self._count(run.parent_id, before, -1)
+        self._count(run.parent_id, state, 1)
 
     def touch(self, run: TaskRun) -> None:
         self.touched.add(run.id)
 
     def remove(self, run: TaskRun) -> None:
+        """Take out a run (not the runs below it)."""
+        self._forget(run)
         del self.runs[run.id]
-        self.by_parent[run.parent_id].remove(run.id)
-        self.by_task[run.task_id][run.value].remove(run.id)
-        if not run.state.is_terminal:
-            self.open_children[run.parent_id] -= 1
         self.touched.discard(run.id)
         self.removed.add(run.id)
+
+    def _forget(self, run: TaskRun) -> None:
+        self.by_parent[run.parent_id].remove(run.id)
+        same_task = self.by_task[run.task_id]
+        same_task[run.value].remove(run.id)
+        if not same_task[run.value]:
+            del same_task[run.value]
+        if not same_task:
+            del self.by_task[run.task_id]
+        place = (run.parent_id, run.task_id, run.value)
+        if self.by_place.get(place) == run.id:
+            del self.by_place[place]
+        self.task_counts[run.parent_id, run.task_id] -= 1
+        self._count(run.parent_id, run.state, -1)
+
+    def _count(self, parent_id: str | None, state: State, change: int) -> None:
+        states = self.tally.setdefault(parent_id, {})
+        states[state] = states.get(state, 0) + change
+        if not state.is_terminal:
+            self.open_children[parent_id] = self.open_children.get(parent_id, 0) + change
+
+    def at(self, parent_id: str | None, task_id: str, value: str | None = None) -> TaskRun | None:
+        """The latest run of this task and value under this parent."""
+        run_id = self.by_place.get((parent_id, task_id, value))
+        return None if run_id is None else self.runs[run_id]
 
     def children(self, parent_id: str | None) -> Iterator[TaskRun]:
         for run_id in self.by_parent.get(parent_id, ()):

@@ -20,6 +20,7 @@ class RunTask:
     light: bool
     context: dict[str, Json]
     timeout_ms: int | None = None
+    fallback: str = "WAIT"  # when nobody serves the queue: WAIT | FAIL | CANCEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class StopTasks:
 
 @dataclass(frozen=True, slots=True)
 class StartExecution:
-    """Create another execution (Subflow, ForEachItem, retry as a new execution, flow trigger)."""
+    """Create another execution (Subflow, ForEachItem). Answered by SubflowStarted within the same handling."""
 
     execution_id: str
     namespace: str
@@ -40,7 +41,8 @@ class StartExecution:
     inputs: dict[str, Json] = field(default_factory=dict)
     labels: list[dict[str, str]] = field(default_factory=list)
     trigger: dict[str, Json] | None = None
-    parent_task_run: dict[str, Json] | None = None  # set when the parent waits
+    # {"executionId", "taskRunId", "token", "iteration", "wait", "outputs": templates or None}: kept in the child.
+    parent_task_run: dict[str, Json] | None = None
     iteration: int | None = None
     schedule_date: datetime | None = None
     variables: dict[str, Json] = field(default_factory=dict)
@@ -55,10 +57,16 @@ class CopyExecution:
 
 
 @dataclass(frozen=True, slots=True)
-class KillExecution:
-    """Kill a child execution in cascade."""
+class RestartExecution:
+    """Restart a failed child whose Subflow is being restarted."""
 
     execution_id: str
+    parent_task_run: dict[str, Json] = field(default_factory=dict)  # replaces the child's: it has a new token
+
+
+@dataclass(frozen=True, slots=True)
+class KillChildren:
+    """Kill every live execution that this one started, in cascade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,11 @@ class TellParent:
 
     parent_execution_id: str
     task_run_id: str
+    token: str
+    child_id: str
     state: str
     outputs: dict[str, Json] | None
+    error: str | None = None
     iteration: int | None = None
 
 
@@ -133,7 +144,8 @@ Effect = (
     | StopTasks
     | StartExecution
     | CopyExecution
-    | KillExecution
+    | RestartExecution
+    | KillChildren
     | WakeAt
     | CancelTimer
     | TellParent
@@ -151,3 +163,4 @@ class Step:
     effects: list[Effect] = field(default_factory=list)
     resolve: Resolve | None = None
     ended: bool = False  # the execution reached its end in this step (all task runs too)
+    dropped: list[str] = field(default_factory=list)  # messages that came late or twice, for the log

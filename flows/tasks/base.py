@@ -134,10 +134,11 @@ class Child:
     """What a flowable may know of one of its task runs."""
 
     task_id: str
+    branch: str  # the list that its task stands in
+    position: int  # and where, from 0
     value: str | None
     iteration: int | None
     state: State
-    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,6 @@ class Children(Protocol):
     """The flowable's own runs, answered from indexes: no method may cost more than O(1)."""
 
     def open(self) -> int: ...  # runs not terminal
-    def count(self) -> int: ...
     def count_of(self, task_id: str) -> int: ...
     def of(self, task_id: str, value: str | None = None) -> Child | None: ...  # the latest
 
@@ -242,6 +242,7 @@ class Launch:
     inherit_labels: bool = False
     schedule_date: Json = None
     iteration: int | None = None
+    wait: bool = True  # its end is told back, not only its start
     variables: dict[str, Json] = field(default_factory=dict)  # kept in the trigger's variables
     # Templates rendered at the child's end, in the child's scope, and given back as its outputs.
     outputs: dict[str, Json] | None = None
@@ -303,3 +304,13 @@ class UpdatingTask(Task):
 
 def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:
     return tuple(task for task in tasks if not task.disabled)
+
+
+def in_order(
+    tasks: Sequence[Task], after: int = -1, value: str | None = None, iteration: int | None = None
+) -> tuple[Next, ...]:
+    """The first enabled task behind position `after`, or nothing."""
+    for index in range(after + 1, len(tasks)):
+        if not tasks[index].disabled:
+            return (Next(tasks[index], value, iteration),)
+    return ()

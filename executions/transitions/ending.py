@@ -1,0 +1,68 @@
+"""The end of an execution: its outputs and last state, who is told, and what is run afterwards."""
+
+from executions.state import Json
+from executions.transitions import aftermath
+from executions.transitions.effects import ReleaseSlot, TellParent
+from executions.transitions.turn import Turn
+from flows.definition.states import State
+from flows.expressions.render import ExpressionError
+
+
+def finish(turn: Turn, worst: State) -> None:
+    """All tasks have ended: render the flow's outputs, which may still fail it."""
+    state = worst
+    if turn.flow.outputs:
+        try:
+            turn.execution.outputs = _outputs(turn)
+        except (ExpressionError, ValueError) as error:
+            if worst in (State.SUCCESS, State.WARNING):
+                turn.log("ERROR", f"Failed to render output values: {error}")
+                turn.execution.error = str(error)
+                state = State.FAILED
+    close(turn, state)
+
+
+def close(turn: Turn, state: State) -> None:
+    """The last state, the slot given back, the waiting parent told; then what is to run after the end."""
+    turn.move(state)
+    turn.drop_todo()
+    for key in ("killing", "target", "cascade"):
+        turn.execution.memory.pop(key, None)
+    release_slot(turn)
+    _tell_parent(turn, state)
+    aftermath.begin(turn)
+
+
+def release_slot(turn: Turn) -> None:
+    if turn.execution.memory.get("slot"):
+        turn.remember("slot", None)
+        turn.emit(ReleaseSlot())
+
+
+def _outputs(turn: Turn) -> dict[str, Json]:
+    return {output.id: turn.render(output.value, None) for output in turn.flow.outputs}
+
+
+def _tell_parent(turn: Turn, state: State) -> None:
+    parent = turn.execution.parent_task_run
+    if not parent or not parent.get("wait", True):
+        return
+    outputs, error = turn.execution.outputs, None
+    if parent.get("outputs"):
+        # The parent asks for outputs by templates that name this execution's tasks (Subflow's `outputs`).
+        try:
+            outputs = turn.render(parent["outputs"], None)
+        except ExpressionError as failure:
+            outputs, error = None, str(failure)
+    turn.emit(
+        TellParent(
+            parent_execution_id=parent["executionId"],
+            task_run_id=parent["taskRunId"],
+            token=parent.get("token", ""),
+            child_id=turn.execution.id,
+            state=state.value,
+            outputs=outputs,
+            error=error,
+            iteration=parent.get("iteration"),
+        )
+    )

@@ -1,0 +1,41 @@
+"""Waiting for a user or a date: a Pause's run and the execution with it go PAUSED, and come back by way of RESTARTED."""
+
+from executions.state import TaskRun
+from executions.transitions.effects import WakeAt
+from executions.transitions.turn import Turn
+from flows.definition.states import State
+from flows.tasks.base import Pausing
+
+TIMER = "pause"
+
+
+def pause(turn: Turn, run: TaskRun, pausing: Pausing) -> None:
+    turn.move_run(run, State.PAUSED)
+    run.memory["wakes_as"] = pausing.wakes_as.value
+    turn.execution.touch(run)
+    # What runs after the end (afterExecution) cannot pause an execution that is over.
+    if not turn.execution.state.is_terminal:
+        turn.move(State.PAUSED)
+    if pausing.wake_after is not None:
+        turn.emit(WakeAt(turn.now + pausing.wake_after, TIMER, run.id))
+
+
+def wake(turn: Turn, run: TaskRun) -> bool:
+    """The pause's time is over. True when the execution goes on."""
+    if run.state is not State.PAUSED:
+        return False
+    state = State(run.memory.pop("wakes_as", State.RUNNING.value))
+    if state is not State.RUNNING:
+        turn.log("WARN", f"The pause ended by its timeout as {state}", run)
+    turn.move_run(run, state)
+    if turn.execution.state is not State.PAUSED:
+        turn.push(run)
+        return False
+    if has_paused_runs(turn):
+        return False
+    turn.move(State.RESTARTED)
+    return True
+
+
+def has_paused_runs(turn: Turn) -> bool:
+    return any(run.state is State.PAUSED for run in turn.execution.runs.values())

@@ -1,0 +1,162 @@
+"""Task runs that stand for other executions: started together, told back one by one, settled by their task class."""
+
+from datetime import datetime
+
+from executions.messages import SubflowEnded, SubflowStarted
+from executions.state import Attempt, Json, TaskRun
+from executions.transitions.conclude import FAILURES, conclude
+from executions.transitions.effects import RestartExecution, StartExecution
+from executions.transitions.join import close_attempt
+from executions.transitions.turn import Turn, moment
+from flows.definition.states import State
+from flows.tasks.base import ChildEnd, ExecutableTask, Launch
+
+# How long a chain of executions that start each other may get: flows calling each other in a circle end here.
+MAX_DEPTH = 50
+SYSTEM = "system."
+
+
+def launch(turn: Turn, run: TaskRun, task: ExecutableTask) -> None:
+    token = turn.new_id()
+    run.attempts.append(Attempt(token, State.RUNNING, [(State.CREATED, turn.now), (State.RUNNING, turn.now)]))
+    turn.move_run(run, State.RUNNING)
+    if _restart_child(turn, run, task, token):
+        return
+    try:
+        launches = task.launches(turn.view(run))
+        if launches and turn.execution.depth >= MAX_DEPTH:
+            raise ValueError(f"More than {MAX_DEPTH} executions in a row have started each other")
+        orders = [_order(turn, run, task, token, item) for item in launches]
+    except FAILURES as error:
+        turn.log("ERROR", str(error), run)
+        _end(turn, run, task, State.FAILED)
+        return
+    for order in orders:
+        turn.emit(order)
+    if not orders:
+        _end(turn, run, task, State.SUCCESS)
+
+
+def started(turn: Turn, message: SubflowStarted) -> None:
+    if message.error is None:
+        news = ChildEnd(message.child_id, None, iteration=message.iteration)
+    else:
+        turn_state = State.FAILED
+        news = ChildEnd(message.child_id, turn_state, error=message.error, iteration=message.iteration)
+    _take(turn, message.task_run_id, message.token, news)
+
+
+def ended(turn: Turn, message: SubflowEnded) -> None:
+    news = ChildEnd(
+        message.child_id, State(message.state), message.outputs, message.error, iteration=message.iteration
+    )
+    _take(turn, message.task_run_id, message.token, news)
+
+
+def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
+    run = turn.execution.runs.get(task_run_id)
+    if run is None or not run.attempts or run.attempts[-1].token != token or run.attempts[-1].state.is_terminal:
+        turn.step.dropped.append(f"news of execution {news.execution_id}: task run {task_run_id} waits for it no longer")
+        return
+    task = turn.task(run)
+    assert isinstance(task, ExecutableTask)
+    try:
+        progress = task.progress(turn.view(run), news)
+    except FAILURES as error:
+        turn.log("ERROR", str(error), run)
+        _end(turn, run, task, State.FAILED)
+        return
+    if progress.outputs is not None:
+        run.outputs = progress.outputs
+    if progress.memory is not None:
+        run.memory = progress.memory
+    turn.execution.touch(run)
+    if news.state is None:
+        turn.log("INFO", f"Created new execution {news.execution_id}", run)
+    if news.error is not None:
+        turn.log("ERROR", news.error, run)
+    if progress.state is not None:
+        _end(turn, run, task, progress.state)
+
+
+def _end(turn: Turn, run: TaskRun, task: ExecutableTask, state: State) -> None:
+    if run.state is State.KILLING:
+        state = state if state is State.SUCCESS else State.KILLED
+        close_attempt(run.attempts[-1], state, turn.now)
+        turn.move_run(run, state)
+        turn.push(run)
+        return
+    close_attempt(run.attempts[-1], state, turn.now)
+    conclude(turn, run, task, state)
+
+
+def _order(turn: Turn, run: TaskRun, task: ExecutableTask, token: str, item: Launch) -> StartExecution:
+    execution, flow = turn.execution, turn.flow
+    return StartExecution(
+        execution_id=turn.new_id(),
+        namespace=item.namespace,
+        flow_id=item.flow_id,
+        revision=item.revision,
+        inputs=item.inputs,
+        labels=_labels(turn, item),
+        trigger={
+            "id": task.id,
+            "type": task.type,
+            "variables": {
+                "executionId": execution.id,
+                "namespace": flow.namespace,
+                "flowId": flow.id,
+                "flowRevision": execution.flow_revision,
+                "taskRunId": run.id,
+                "taskId": task.id,
+                **item.variables,
+            },
+        },
+        parent_task_run={
+            "executionId": execution.id,
+            "taskRunId": run.id,
+            "token": token,
+            "iteration": item.iteration,
+            "wait": item.wait,
+            "outputs": item.outputs,
+        },
+        iteration=item.iteration,
+        schedule_date=_date(item.schedule_date),
+        depth=execution.depth + 1,
+    )
+
+
+def _labels(turn: Turn, item: Launch) -> list[dict[str, str]]:
+    """System labels are always handed down, the others by `inheritLabels`; the task's own come over them."""
+    merged = {
+        label["key"]: label["value"]
+        for label in turn.execution.labels
+        if label["key"].startswith(SYSTEM) or item.inherit_labels
+    }
+    merged.setdefault("system.correlationId", turn.execution.id)
+    merged.update(item.labels)
+    return [{"key": key, "value": value} for key, value in merged.items()]
+
+
+def _date(value: Json) -> datetime | None:
+    return None if value is None or value == "" else moment(value)
+
+
+def _restart_child(turn: Turn, run: TaskRun, task: ExecutableTask, token: str) -> bool:
+    """A restarted run whose task restarts its failed child instead of starting another."""
+    child_id = (run.outputs or {}).get("executionId")
+    if not run.memory.pop("restarted", False) or not task.restarts_children() or child_id is None:
+        return False
+    turn.emit(
+        RestartExecution(
+            child_id,
+            {"executionId": turn.execution.id, "taskRunId": run.id, "token": token, "wait": True, **_asked(turn, run, task)},
+        )
+    )
+    return True
+
+
+def _asked(turn: Turn, run: TaskRun, task: ExecutableTask) -> dict[str, Json]:
+    """The templates of the outputs that the task wants of its child."""
+    launches = task.launches(turn.view(run))
+    return {"outputs": launches[0].outputs if launches else None, "iteration": None}

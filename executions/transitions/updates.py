@@ -1,0 +1,40 @@
+"""Tasks that change their own execution (labels, variables, its end): settled here, with one attempt like any other."""
+
+from executions.state import Attempt, Json, TaskRun
+from executions.transitions import killing
+from executions.transitions.conclude import FAILURES, conclude
+from executions.transitions.turn import Turn
+from flows.definition.states import State
+from flows.tasks.base import UpdatingTask
+
+
+def apply(turn: Turn, run: TaskRun, task: UpdatingTask) -> None:
+    turn.move_run(run, State.RUNNING)
+    state = State.SUCCESS
+    try:
+        update = task.update(turn.view(run), turn.execution.variables)
+    except FAILURES as error:
+        turn.log("ERROR", str(error), run)
+        update, state = None, State.FAILED
+    run.attempts.append(Attempt(turn.new_id(), state, [(State.RUNNING, turn.now), (state, turn.now)]))
+    turn.execution.touch(run)
+    if update is None:
+        conclude(turn, run, task, state)
+        return
+    execution = turn.execution
+    if update.labels is not None:
+        execution.labels = merged_labels(execution.labels, update.labels)
+    if update.variables is not None:
+        execution.variables = update.variables
+    execution.changed = True
+    run.outputs = update.outputs
+    conclude(turn, run, task, state)
+    if update.state is not None:
+        killing.begin(turn, update.state)
+
+
+def merged_labels(labels: list[dict[str, str]], added: dict[str, Json]) -> list[dict[str, str]]:
+    """New values take the place of old ones; system labels stay."""
+    merged = {label["key"]: label["value"] for label in labels}
+    merged.update({key: str(value) for key, value in added.items()})
+    return [{"key": key, "value": value} for key, value in merged.items()]

@@ -1,0 +1,37 @@
+"""Switch: the case that its value names, else `defaults`; with neither it fails. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from flows.tasks.base import AnyTask, Child, FlowableTask, Next, Opening, Task, TaskFailure, View, in_order
+
+
+class Switch(FlowableTask):
+    aliases = ("io.kestra.core.tasks.flows.Switch",)
+
+    value: str
+    cases: dict[str, tuple[AnyTask, ...]] | None = None
+    defaults: tuple[AnyTask, ...] | None = None
+
+    def branches(self) -> Iterator[tuple[str, Sequence[Task]]]:
+        for name, tasks in (self.cases or {}).items():
+            yield f"cases.{name}", tasks
+        yield "defaults", self.defaults or ()
+        yield "errors", self.errors
+        yield "finally", self.finally_
+
+    def open(self, view: View) -> Opening:
+        value = view.text(self.value)
+        found = value in (self.cases or {})
+        if not found and not self.defaults:
+            raise TaskFailure(f"Switch has no case for the value `{value}` and no defaults")
+        return Opening(outputs={"value": value, "defaults": not found})
+
+    def first(self, view: View) -> Sequence[Next]:
+        return in_order(self._chosen(view))
+
+    def following(self, view: View, ended: Child) -> Sequence[Next]:
+        return in_order(self._chosen(view), ended.position)
+
+    def _chosen(self, view: View) -> Sequence[Task]:
+        case = (self.cases or {}).get(str(view.outputs.get("value")))
+        return case if case is not None else self.defaults or ()
