@@ -18,6 +18,7 @@ TRANSPORT_ALIASES["celesta"] = "executor.worker.transport:Transport"
 # One JSON codec everywhere.
 register("json", lambda value: orjson.dumps(value).decode(), orjson.loads, "application/json", "utf-8")
 
-app = Celery("celesta", set_as_current=True)
+# Without Celery's own Django fixup: it loads every URL and closes connections after each message.
+app = Celery("celesta", set_as_current=True, fixups=[])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.imports = ("executor.worker.tasks",)

@@ -125,13 +125,18 @@ STATICFILES_DIRS = [
 WHITENOISE_USE_FINDERS = True  # served from where they are: nothing to collect before a start
 WHITENOISE_AUTOREFRESH = False
 
+# What a request may hold beside its files; the files go to disk.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(16 * 1024 * 1024, 2 * CELESTA.message_limit_bytes)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.BasicAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "executions.api.auth.HeaderAuthentication",
+        "executions.api.auth.CookieAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PERMISSION_CLASSES": ["executions.api.auth.NamespacePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["orchestrator_site.rest.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "orchestrator_site.rest.OneForm",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "orchestrator_site.rest.exception_handler",

@@ -1,0 +1,112 @@
+"""One running attempt as the rest of the worker sees it: its logs, its metrics, and how it is stopped."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Json = Any
+LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
+LINE_LIMIT = 256 * 1024  # characters of one log message
+UNWRITTEN_LINES = 5_000  # a task that logs faster than the database takes it is slowed down
+
+
+class Attempt:
+    """Thread-safe: the task's thread writes, the watch and the control thread stop it."""
+
+    def __init__(self, run_id: str, token: str, number: int, place: Mapping[str, Json]) -> None:
+        self.run_id, self.token, self.number = run_id, token, number
+        self.place = place  # the columns of its log lines and metrics that tell where they come from
+        self.started_at = datetime.now(UTC)
+        self.deadline: float | None = None
+        self.timeout_text = ""
+        self.announced = False
+        self.finished = False
+        self.stopped = threading.Event()  # killed or timed out
+        self.stopped_at = 0.0
+        self.killed = False
+        self.mask: Callable[[str], str] = str
+        self.level = 0
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._stops: list[Callable[[], None]] = []
+        self._lines: list[dict[str, Json]] = []
+        self._metrics: list[dict[str, Json]] = []
+
+    def log(self, level: str, message: str, when: datetime | None = None) -> None:
+        rank = LEVELS.get(level.upper(), 2)
+        if rank < self.level:
+            return
+        text = self.mask(message)
+        if len(text) > LINE_LIMIT:
+            text = f"{text[:LINE_LIMIT]}… ({len(text)} characters, cut)"
+        line = {
+            **self.place,
+            "attempt": self.number,
+            "level": rank,
+            "message": text,
+            "thread": threading.current_thread().name,
+            "timestamp": (when or datetime.now(UTC)).isoformat(),
+        }
+        with self._lock:
+            if len(self._lines) >= UNWRITTEN_LINES and not self.finished:
+                self._room.wait_for(lambda: len(self._lines) < UNWRITTEN_LINES, timeout=30)
+            self._lines.append(line)
+
+    def metric(self, name: str, value: float, kind: str, tags: Mapping[str, str] | None) -> None:
+        row = {
+            **self.place,
+            "name": name,
+            "kind": kind,
+            "value": float(value),
+            "tags": dict(tags or {}),
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        with self._lock:
+            self._metrics.append(row)
+
+    def drain(self) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
+        """The log lines and metrics not handed out yet."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            metrics, self._metrics = self._metrics, []
+            self._room.notify_all()
+        return lines, metrics
+
+    def unwritten(self) -> int:
+        return len(self._lines)
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        with self._lock:
+            if not self.stopped.is_set():
+                self._stops.append(stop)
+                return
+        stop()
+
+    def finish(self) -> bool:
+        """True for the one caller that may report the end."""
+        with self._lock:
+            first, self.finished = not self.finished, True
+            self._room.notify_all()
+            return first
+
+    def stop_aside(self, killed: bool) -> None:
+        """`stop` in a thread of its own: ways to stop may take seconds (TERM, wait, KILL)."""
+        threading.Thread(target=self.stop, args=(killed,), name="stop", daemon=True).start()
+
+    def stop(self, killed: bool) -> None:
+        """Kill or time out: every registered way to stop is tried once."""
+        with self._lock:
+            if self.stopped.is_set() or self.finished:
+                return
+            self.killed = killed
+            self.stopped_at = time.monotonic()
+            self.stopped.set()
+            stops, self._stops = self._stops, []
+        for stop in stops:
+            # A way to stop that fails must not keep the others from being tried.
+            try:
+                stop()
+            except Exception as error:
+                self.log("WARN", f"could not stop cleanly: {error}")

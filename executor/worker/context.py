@@ -1,0 +1,133 @@
+"""What a runnable task sees of the world: its scope, rendering, logs, files (flows.tasks.base.RunContext)."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from executions.storage.base import StorageError, path_of, task_prefix
+from executions.transitions.outputs import scope_from_context
+from executor.worker.attempt import Attempt
+from executor.worker.services import ExpressionServices
+from executor.worker.tools import Tools
+from flows.expressions import taint
+from flows.expressions.render import Scope, render, render_typed, render_value
+from flows.tasks.base import RunnableTask
+
+Json = Any
+# A shorter secret would turn every other word of the logs into stars.
+SHORTEST_SECRET = 3
+
+
+class Context:
+    """Implements RunContext. `children` are task runs that the task made itself."""
+
+    def __init__(self, roots: Mapping[str, Json], task: RunnableTask, attempt: Attempt, tools: Tools) -> None:
+        self.roots, self.task, self._attempt, self._tools = roots, task, attempt, tools
+        self.execution_id: str = roots["execution"]["id"]
+        self.namespace: str = roots["flow"]["namespace"]
+        self.flow_id: str = roots["flow"]["id"]
+        self.task_run_id = attempt.run_id
+        self.attempt = attempt.number + 1
+        self.children: list[dict[str, Json]] = []
+        self._services = ExpressionServices(tools, self)
+        self._extra = tools.surroundings
+        self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)
+        self._secrets: set[str] = set()
+        self._directory: Path | None = None
+        attempt.mask = self.masked
+
+    # Rendering.
+
+    def render(self, value: Any, extra: Mapping[str, Json] | None = None) -> Any:
+        scope = self._scope_with(extra)
+        if isinstance(value, str):
+            return self._noted(render(value, scope, self._services))
+        return self._noted(render_value(value, scope, self._services))
+
+    def render_typed(self, value: Any, extra: Mapping[str, Json] | None = None) -> Any:
+        scope = self._scope_with(extra)
+        if isinstance(value, str):
+            return self._noted(render_typed(value, scope, self._services))
+        return self._noted(render_value(value, scope, self._services, typed=True))
+
+    def _scope_with(self, extra: Mapping[str, Json] | None) -> Scope:
+        if not extra:
+            return self._scope
+        return scope_from_context(self.roots, self._fetch, {**self._extra, **extra})
+
+    def _fetch(self, kind: str, name: str) -> object:
+        return self._tools.left_out(self.roots, kind, name)
+
+    def _noted(self, value: Any) -> Any:
+        if taint.is_tainted(value):
+            self._secrets.update(text for text in taint.secrets_in(value) if len(text) >= SHORTEST_SECRET)
+        return value
+
+    def masked(self, text: str) -> str:
+        """A text as it may be shown: without any secret that this task has seen."""
+        if isinstance(text, taint.Tainted):
+            text = taint.mask(text)
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, taint.MASK)
+        return text
+
+    # Logs and metrics.
+
+    def log(self, level: str, message: str) -> None:
+        self._attempt.log(level, message)
+
+    def metric(
+        self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None
+    ) -> None:
+        self._attempt.metric(name, value, kind, tags)
+
+    # Files and services.
+
+    @property
+    def working_directory(self) -> Path:
+        if self._directory is None:
+            self._directory = self._tools.workspace.new(self.task_run_id)
+        return self._directory
+
+    def upload(self, source: Path | bytes | Any, name: str) -> str:
+        """A file of this task run in the internal storage; its address."""
+        prefix = task_prefix(self.namespace, self.flow_id, self.execution_id, self.task.id, self.task_run_id)
+        return str(self.storage.put(path_of(f"{prefix}/{name.lstrip('/')}"), source))
+
+    def download(self, uri: str, target: Path) -> Path:
+        """A file of the internal storage as a local one, inside the working directory."""
+        if not target.resolve().is_relative_to(self.working_directory.resolve()):
+            raise StorageError(f"Not inside the working directory: {target.name}")
+        self.storage.copy_to(uri, target)
+        return target
+
+    def run_process(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        on_line: Callable[[str, str], None],
+        directory: Path | None = None,
+    ) -> int:
+        """Run a program in the working directory; `on_line` gets ("out" or "err", line). Its exit code."""
+        return self._tools.processes.run(
+            command, directory or self.working_directory, environment, self._attempt, on_line
+        )
+
+    @property
+    def storage(self) -> Any:
+        return self._tools.storage
+
+    @property
+    def platform(self) -> Any:
+        return self._tools.platform(self)
+
+    def is_killed(self) -> bool:
+        return self._attempt.stopped.is_set()
+
+    def on_kill(self, stop: Callable[[], None]) -> None:
+        self._attempt.on_stop(stop)
+
+    def close(self) -> None:
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)

@@ -1,0 +1,117 @@
+"""What the transport asks for more work: waits for a notification or a free thread, claims, gives back in time."""
+
+import logging
+import select
+import time
+from collections.abc import Callable, Sequence
+from os import read
+from typing import Any
+
+from executor.worker.claims import Claims
+from executor.worker.connect import LOST, first_line
+from executor.worker.identity import Identity
+from executor.worker.slots import PATIENCE, Held, Slots
+
+log = logging.getLogger("celesta.worker")
+# A full look without a notification: the safety net for lost ones and for ids that were committed late.
+FULL_LOOK = 1.0
+
+
+class Feed:
+    """Used by one thread."""
+
+    def __init__(
+        self, slots: Slots, claims: Claims, identity: Identity, lock_out: Callable[[], bool]
+    ) -> None:
+        self._slots, self._claims, self._identity, self._lock_out = slots, claims, identity, lock_out
+        self._listening: Any = None
+        self._announced = True
+        self._last_look = 0.0
+        self._pause = 0.05
+
+    def next_jobs(self, queues: Sequence[str], timeout: float) -> list[Held]:
+        """Claimed jobs as soon as there are some; [] when `timeout` seconds passed without."""
+        deadline = time.monotonic() + timeout
+        while not self._lock_out():
+            try:
+                self._give_back_overdue()
+                jobs = self._claim(queues)
+                self._pause = 0.05
+            except LOST as error:
+                log.warning("no claims: %s", first_line(error))
+                time.sleep(self._pause)
+                self._pause = min(self._pause * 2, 2.0)
+                jobs = []
+            left = deadline - time.monotonic()
+            if jobs or left <= 0:
+                return jobs
+            self._wait(left)
+        return []
+
+    def _give_back_overdue(self) -> None:
+        late = self._slots.overdue()
+        if late:
+            self._claims.give_back(late)
+
+    def _claim(self, queues: Sequence[str]) -> list[Held]:
+        if time.monotonic() - self._last_look > FULL_LOOK:
+            self._claims.look_everywhere()
+            self._last_look = time.monotonic()
+            self._announced = True
+        if not (self._announced or self._slots.hungry) or not self._identity.is_fresh():
+            return []
+        room = self._slots.room()
+        if room <= 0:
+            # Whoever ends a task next wakes this thread.
+            self._slots.hungry = True
+            return []
+        self._announced = False
+        jobs: list[Held] = []
+        for queue in queues:
+            if room > len(jobs):
+                jobs += self._claims.claim(self._identity.id, queue, room - len(jobs))
+        self._slots.hungry = len(jobs) >= room
+        return jobs
+
+    def _wait(self, left: float) -> None:
+        left = min(left, self._last_look + FULL_LOOK - time.monotonic() + 0.001)
+        if self._slots.is_waiting():
+            left = min(left, PATIENCE)
+        sources: list[Any] = [self._slots.wake_reader]
+        try:
+            connection = self._listen()
+            sources.append(connection.fileno())
+        except LOST:
+            left = min(left, 0.2)
+        readable = select.select(sources, [], [], max(left, 0.0))[0]
+        if self._slots.wake_reader in readable:
+            read(self._slots.wake_reader, 4096)
+        if len(readable) > 1 or (readable and readable[0] != self._slots.wake_reader):
+            self._read_notifications()
+
+    def _listen(self) -> Any:
+        connection = self._claims.connection.get()
+        if connection is not self._listening:
+            connection.add_notify_handler(self._on_notification)
+            connection.execute("LISTEN celesta_jobs")
+            self._listening = connection
+            self._announced = True
+            self._last_look = 0.0
+        return connection
+
+    def _on_notification(self, notification: Any) -> None:
+        """Also called when one arrives together with the answer to a claim."""
+        self._announced = True
+        if notification.payload == "r":
+            self._claims.look_everywhere()
+
+    def _read_notifications(self) -> None:
+        try:
+            raw = self._listening.pgconn
+            raw.consume_input()
+            while (notification := raw.notifies()) is not None:
+                self._announced = True
+                if notification.extra == b"r":
+                    self._claims.look_everywhere()
+        except LOST:
+            self._claims.connection.lost()

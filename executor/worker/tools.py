@@ -1,0 +1,92 @@
+"""What tasks of one worker process share: the catalog, the database for reading, the storage, killable children."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+
+from executions import store
+from executions.storage.local import LocalStorage
+from executions.transitions.outputs import outputs_of_task
+from executor.connections import LOST
+from executor.worker.connect import Reconnecting
+from executor.worker.processes import Processes
+from executor.worker.workspace import Workspace
+from flows import catalog
+from flows.definition.model import Flow
+from flows.expressions.output import settled
+from flows.expressions.render import UNDEFINED
+from flows.tasks.base import RunnableTask
+
+Json = Any
+
+
+class Tools:
+    """Thread-safe. One connection for the few things that running tasks read; a task that does much SQL is rare."""
+
+    def __init__(self) -> None:
+        self.storage = LocalStorage(settings.CELESTA.storage)
+        self.processes = Processes()
+        self.workspace = Workspace()
+        # Variables that are the same for every task.
+        self.surroundings: dict[str, Json] = {
+            "envs": dict(settings.CELESTA.envs),
+            "globals": dict(settings.CELESTA.globals),
+        }
+        self._connection = Reconnecting("worker tasks")
+        self._lock = threading.Lock()
+        # Looked at before the catalog's own cache: no lock, no connection on the way of a tiny task.
+        self._flows: dict[tuple[str, str, int], Flow] = {}
+
+    def task(self, payload: Mapping[str, Json]) -> RunnableTask:
+        """The model of the job's task. Raises FlowNotFound, LookupError, InvalidFlow."""
+        context = payload["context"]
+        flow, task_id = context["flow"], context["taskrun"]["taskId"]
+        key = flow["namespace"], flow["id"], flow["revision"]
+        found = self._flows.get(key)
+        if found is None:
+            with self.database() as connection:
+                found = catalog.load(connection, *key)
+            if len(self._flows) > 1000:
+                self._flows.clear()
+            self._flows[key] = found
+        place = found.task_index.get(task_id)
+        if place is None:
+            raise LookupError(f"revision {flow['revision']} of the flow has no task `{task_id}`")
+        if not isinstance(place.task, RunnableTask):
+            raise LookupError(f"task `{task_id}` of type {place.task.type} is not one that a worker runs")
+        return place.task
+
+    def left_out(self, context: Mapping[str, Json], kind: str, name: str) -> object:
+        """An input, or a task's outputs, that was too large to travel with the job."""
+        reference = context["flow"]
+        with self.database() as connection:
+            execution = store.load(connection, context["execution"]["id"])
+            if execution is None:
+                return UNDEFINED
+            if kind == "inputs":
+                return execution.inputs.get(name, UNDEFINED)
+            flow = catalog.load(connection, reference["namespace"], reference["id"], reference["revision"])
+
+            def payload(_: str, arguments: dict[str, object]) -> object:
+                number = int(str(arguments["id"]))
+                return store.fetch_payloads(connection, [number]).get(number, UNDEFINED)
+
+            return settled(outputs_of_task(flow, execution, name, payload))
+
+    @contextmanager
+    def database(self) -> Iterator[Any]:
+        """Autocommit; for `with connection.transaction()` too. One user at a time."""
+        with self._lock:
+            try:
+                yield self._connection.get()
+            except LOST:
+                self._connection.lost()
+                raise
+
+    def close(self) -> None:
+        self._connection.close()
+        self.processes.close()
+        self.workspace.close()

@@ -1,0 +1,16 @@
+"""core.flow.Sleep: waits, and stops waiting when it is killed."""
+
+import threading
+
+from flows.definition.durations import parse_duration
+from flows.tasks.base import Json, RunContext, RunnableTask
+
+
+class Sleep(RunnableTask):
+    duration: str  # ISO-8601, or a template of it
+
+    def run(self, context: RunContext) -> dict[str, Json] | None:
+        stopped = threading.Event()
+        context.on_kill(stopped.set)
+        stopped.wait(parse_duration(context.render(self.duration)).total_seconds())
+        return None
