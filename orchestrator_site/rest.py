@@ -1,16 +1,27 @@
-"""Kestra's JSON error bodies and pages for every REST answer. Lower layers get it by string in the settings."""
+"""Kestra's JSON error bodies for every REST answer. Lower layers get them by string in the settings."""
 
 import logging
 import uuid
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.db import DataError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import DataError as RawDataError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
+
+from executions.storage.base import FileMissing, StorageError
+from executions.storage.kv import InvalidKeyValue
+from flows.catalog import FlowNotFound
+from flows.definition.errors import InvalidFlow
 
 log = logging.getLogger("celesta.rest")
 
@@ -28,6 +39,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Never lets an exception out: what nobody foresaw becomes a 500 with an id that is found in the log."""
     set_rollback()
     path = context["request"].path if context.get("request") is not None else ""
+    if hasattr(error, "rest_body"):
+        return Response(error.rest_body(), status=getattr(error, "http_status", 400))
     status, message, errors = describe(error)
     headers: dict[str, str] = {}
     if isinstance(error, exceptions.APIException):
@@ -39,11 +52,23 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def describe(error: Exception) -> tuple[int, str, list[dict[str, Any]] | None]:
-    """Status, message and violations for an exception of any layer. A domain error names its status itself."""
+    """Status, message and violations for an exception of any layer; a domain error names its status."""
     status = getattr(error, "http_status", None)
     if status is not None:
         return status, str(error), _violations(error)
     match error:
+        case FlowNotFound() | FileMissing():
+            return 404, f"Not Found: {error}", None
+        case InvalidFlow():
+            return (
+                422,
+                f"Invalid entity: {error}",
+                [{"message": e.message, "path": e.path} for e in error.errors],
+            )
+        case StorageError() | InvalidKeyValue():
+            return 422, f"Illegal argument: {error}", None
+        case RequestDataTooBig() | TooManyFieldsSent():
+            return 413, str(error), None
         case Http404():
             return 404, f"Not Found{': ' + str(error) if str(error) else ''}", None
         case PermissionDenied():

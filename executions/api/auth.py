@@ -127,9 +127,7 @@ def _by_token(token: str) -> Caller:
     if found.last_used is None or now - found.last_used > timedelta(minutes=1):
         found.last_used = now
         ApiToken.objects.filter(pk=found.pk).update(last_used=now)
-    return Caller(
-        found.user, access.narrowed(access.of_user(found.user), found.scopes, found.namespaces)
-    )
+    return Caller(found.user, access.narrowed(access.of_user(found.user), found.scopes, found.namespaces))
 
 
 def _row(key: str, read: Any) -> Any:
@@ -207,9 +205,7 @@ class NamespacePermission(BasePermission):
             return False
         role = role_of(view, request.method)
         namespace = view.kwargs.get("namespace")
-        return (
-            request.auth.allows(role, namespace) if namespace else request.auth.allows_somewhere(role)
-        )
+        return request.auth.allows(role, namespace) if namespace else request.auth.allows_somewhere(role)
 
 
 def role_of(view: Any, method: str) -> Role:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from executions.ids import to_base62
 from executions.state import Attempt, Execution, TaskRun
@@ -32,19 +33,28 @@ def duration(length: timedelta) -> str:
     return "PT" + text
 
 
-def state_json(current: str, histories: Sequence[tuple[str, datetime]]) -> Json:
-    """`duration` runs to now while there is only one history entry; `endDate` exists for ended and paused ones."""
-    start, last = histories[0][1], histories[-1][1]
+def state_json(current: str, histories: Sequence[Sequence[Any]]) -> Json:
+    """`duration` runs to now while there is only one history entry; `endDate` exists for ended and paused ones.
+
+    Dates are datetimes (from the aggregate) or texts (from rows)."""
+    if not histories:
+        return {"current": str(current), "histories": []}
+    shown = [(str(state), date if isinstance(date, str) else iso(date)) for state, date in histories]
+    start, last = _moment(histories[0][1]), _moment(histories[-1][1])
     length = last - start if len(histories) > 1 else datetime.now(UTC) - start
     found: Json = {
         "current": str(current),
-        "histories": [{"state": str(state), "date": iso(date)} for state, date in histories],
+        "histories": [{"state": state, "date": date} for state, date in shown],
         "duration": duration(length),
-        "startDate": iso(start),
+        "startDate": shown[0][1],
     }
     if current in _WITH_END:
-        found["endDate"] = iso(last)
+        found["endDate"] = shown[-1][1]
     return found
+
+
+def _moment(date: Any) -> datetime:
+    return datetime.fromisoformat(date) if isinstance(date, str) else date
 
 
 def execution_json(execution: Execution, *, url: str | None = None, runs: bool = True) -> Json:
@@ -97,6 +107,70 @@ def attempt_json(attempt: Attempt) -> Json:
     if attempt.worker:
         found["workerId"] = attempt.worker
     return found
+
+
+def execution_of_row(row: Json, runs: Sequence[Json] | None = None, *, url: str | None = None) -> Json:
+    """From `row_to_json(executions)`; `runs` are task runs in Kestra's form already."""
+    found: Json = {
+        "id": _id(row["id"]),
+        "namespace": row["namespace"],
+        "flowId": row["flow_id"],
+        "flowRevision": row["flow_revision"],
+        "taskRunList": runs or None,
+        "inputs": row["inputs"] or None,
+        "outputs": row["outputs"],
+        "labels": row["labels"] or None,
+        "variables": row["variables"] or None,
+        "state": state_json(row["state"], row["histories"]),
+        "parentId": _id(row["parent_id"]),
+        "originalId": _id(row["original_id"] or row["id"]),
+        "trigger": row["trigger"],
+        "scheduleDate": _zulu(row["schedule_date"]),
+        "kind": row["kind"] if row["kind"] != "NORMAL" else None,
+        "deleted": row["deleted"],
+        "metadata": {
+            "attemptNumber": row["attempt_number"],
+            "originalCreatedDate": _zulu(row["original_created"] or row["start_date"]),
+        },
+        "error": row["error"],
+        "url": url,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def task_run_of_row(execution: Json, row: Json) -> Json:
+    found: Json = {
+        "id": _id(row["id"]),
+        "executionId": _id(row["execution_id"]),
+        "namespace": execution["namespace"],
+        "flowId": execution["flow_id"],
+        "taskId": row["task_id"],
+        "parentTaskRunId": _id(row["parent_id"]),
+        "value": row["value"],
+        "iteration": row["iteration"],
+        "attempts": [_attempt_of_row(attempt) for attempt in row["attempts"]] or None,
+        "outputs": row["outputs"],
+        "dynamic": True if row["dynamic"] else None,
+        "state": state_json(row["state"], row["histories"]),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _attempt_of_row(attempt: Json) -> Json:
+    found: Json = {"state": state_json(attempt["state"], attempt["histories"])}
+    if attempt.get("worker"):
+        found["workerId"] = attempt["worker"]
+    return found
+
+
+def _id(uuid: str | UUID | None) -> str | None:
+    if uuid is None:
+        return None
+    return to_base62(uuid if isinstance(uuid, UUID) else UUID(uuid))
+
+
+def _zulu(date: str | datetime | None) -> str | None:
+    return iso(_moment(date)) if date is not None else None
 
 
 def log_json(row: Any) -> Json:

@@ -1,0 +1,233 @@
+"""Actions on executions over REST: one, by ids, by query. Each route names its action; `actions` does it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from executions import actions
+from executions.api import forms, reading
+from executions.api.executions import page_url, selected, visible, what_to_delete
+from executions.api.filters import parse_execution_id, parse_state
+from executions.ids import to_base62
+from executions.starting import refuse_system_labels
+from executions.state import Execution
+from flows.access import Access, Role
+from flows.api.errors import BadRequest, Unprocessable
+from flows.definition.states import TERMINAL, State
+
+Act = Callable[[str], Execution | int]
+MOST_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a route does: `prepare` reads the request once and answers the call for each execution id."""
+
+    name: str
+    prepare: Callable[[Request], Act]
+    # Status and body of the single form in the 0.x and 1.x dialects; 2.0 always answers the execution.
+    status: int = 200
+    has_body: bool = True
+
+
+def _plain(act: Act) -> Callable[[Request], Act]:
+    return lambda request: act
+
+
+def _kill(request: Request) -> Act:
+    cascade = forms.switch(request.query_params, "isOnKillCascade", True)
+    return lambda execution_id: actions.kill(execution_id, cascade=cascade)
+
+
+def _restart(request: Request) -> Act:
+    revision = forms.number(request.query_params, "revision")
+    return lambda execution_id: actions.restart(execution_id, revision)
+
+
+def _replay(request: Request) -> Act:
+    task_run = request.query_params.get("taskRunId") or None
+    if task_run is not None and parse_execution_id(task_run) is None:
+        raise Unprocessable(f"Illegal argument: no task run {task_run[:60]!r}")
+    revision = _replayed_revision(request)
+    return lambda execution_id: actions.replay(execution_id, task_run, revision)
+
+
+def _replay_with_inputs(request: Request) -> Act:
+    inputs, files = forms.inputs_of(request)
+    task_run = request.query_params.get("taskRunId") or None
+    revision = _replayed_revision(request)
+    return lambda execution_id: actions.replay(execution_id, task_run, revision, inputs, files)
+
+
+def _replayed_revision(request: Request) -> int | None:
+    return forms.number(request.query_params, "revision")
+
+
+def _resume(request: Request) -> Act:
+    inputs, files = forms.inputs_of(request)
+    return lambda execution_id: actions.resume(execution_id, inputs, files)
+
+
+def _unqueue(request: Request) -> Act:
+    state = parse_state(request.query_params.get("state") or "RUNNING")
+    return lambda execution_id: actions.unqueue(execution_id, State(state))
+
+
+def _change_status(request: Request) -> Act:
+    query = request.query_params
+    name = query.get("status") or query.get("newStatus")
+    if not name:
+        raise BadRequest("Required QueryValue [status] not specified")
+    state = State(parse_state(name))
+    if state not in TERMINAL:
+        raise Unprocessable("Illegal argument: You can only change the state to a terminal state.")
+    return lambda execution_id: actions.change_status(execution_id, state)
+
+
+def _labels(request: Request) -> Act:
+    body = forms.json_body(request.body)
+    if isinstance(body, Mapping) and "executionLabels" in body:
+        body = body["executionLabels"]
+    labels = forms.label_objects(body)
+    refuse_system_labels(labels)
+    return lambda execution_id: actions.set_labels(execution_id, labels)
+
+
+def _state(request: Request) -> Act:
+    body = forms.json_body(request.body)
+    if not isinstance(body, Mapping) or not isinstance(body.get("taskRunId"), str):
+        raise Unprocessable("Invalid entity: taskRunId and state are required")
+    state = State(parse_state(str(body.get("state"))))
+    return lambda execution_id: actions.set_task_state(execution_id, body["taskRunId"], state)
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action("kill", _kill, 202, has_body=False),
+        Action("pause", _plain(actions.pause), 200, has_body=False),
+        Action("resume", _resume, 204, has_body=False),
+        Action("restart", _restart),
+        Action("replay", _replay),
+        Action("replay-with-inputs", _replay_with_inputs),
+        Action("force-run", _plain(actions.force_run)),
+        Action("unqueue", _unqueue),
+        Action("change-status", _change_status),
+        Action("labels", _labels),
+        Action("state", _state),
+        Action("resume-from-breakpoint", _plain(actions.resume)),
+    )
+}
+
+
+class ActionView(APIView):
+    """POST (kill: DELETE) /executions/{id}/{action}, and 2.0's /executions/{id}/actions/{action}."""
+
+    roles = {"*": Role.OPERATOR}
+    action = ""
+    is_newer = False  # the 2.0 dialect
+
+    def act(self, request: Request, execution_id: str, **_: Any) -> Response:
+        record = reading.record_of(request.auth, execution_id, Role.OPERATOR)
+        action = ACTIONS[self.action]
+        done = action.prepare(request)(execution_id)
+        if not (action.has_body or self.is_newer):
+            return Response(status=action.status)
+        assert isinstance(done, Execution)
+        url = page_url(record.namespace, record.flow_id, done.id)
+        return Response(reading.one(parse_execution_id(done.id), url=url), status=200)
+
+    post = delete = act
+
+
+class BulkByIdsView(APIView):
+    """POST (kill, delete: DELETE) /executions/{action}/by-ids with a JSON list of ids."""
+
+    roles = {"*": Role.OPERATOR}
+    action = ""
+
+    def act(self, request: Request, **_: Any) -> Response:
+        ids = _ids_of(request)
+        act = ACTIONS[self.action].prepare(request)
+        unknown = _unknown(request.auth, ids)
+        if unknown:
+            raise actions.BulkRefused(self.action, [(text, "execution not found") for text in unknown])
+        return Response({"count": actions.bulk(self.action, ids, act)})
+
+    post = delete = act
+
+
+class BulkByQueryView(APIView):
+    """The same for everything that a search with these parameters would find."""
+
+    roles = {"*": Role.OPERATOR}
+    action = ""
+
+    def act(self, request: Request, **_: Any) -> Response:
+        act = ACTIONS[self.action].prepare(request)
+        ids = _found(selected(request.auth, request.query_params, Role.OPERATOR))
+        return Response({"count": actions.bulk(self.action, ids, act)})
+
+    post = delete = act
+
+
+class DeleteByIdsView(APIView):
+    roles = {"*": Role.OPERATOR}
+
+    def delete(self, request: Request, **_: Any) -> Response:
+        ids = _ids_of(request)
+        unknown = [(text, "execution not found") for text in _unknown(request.auth, ids)]
+        if not forms.switch(request.query_params, "includeNonTerminated"):
+            rows = (
+                visible(request.auth).filter(pk__in=_uuids(ids)).exclude(state__in=[str(s) for s in TERMINAL])
+            )
+            unknown += [
+                (to_base62(uuid), "execution is still running") for uuid in rows.values_list("pk", flat=True)
+            ]
+        if unknown:
+            raise actions.BulkRefused("delete", unknown)
+        return Response({"count": actions.delete(ids, **what_to_delete(request.query_params))})
+
+
+class DeleteByQueryView(APIView):
+    roles = {"*": Role.OPERATOR}
+
+    def delete(self, request: Request, **_: Any) -> Response:
+        rows = selected(request.auth, request.query_params, Role.OPERATOR)
+        if not forms.switch(request.query_params, "includeNonTerminated"):
+            rows = rows.filter(state__in=[str(state) for state in TERMINAL])
+        return Response({"count": actions.delete(_found(rows), **what_to_delete(request.query_params))})
+
+
+def _ids_of(request: Request) -> list[str]:
+    body = forms.json_body(request.body)
+    if isinstance(body, Mapping):
+        body = body.get("executionsId")
+    if not isinstance(body, list) or not all(isinstance(item, str) for item in body):
+        raise Unprocessable("Invalid entity: a list of execution ids")
+    if len(body) > MOST_AT_ONCE:
+        raise Unprocessable(f"Illegal argument: at most {MOST_AT_ONCE} executions at once")
+    return body
+
+
+def _uuids(ids: list[str]) -> list[Any]:
+    return [uuid for uuid in map(parse_execution_id, ids) if uuid]
+
+
+def _unknown(access: Access, ids: list[str]) -> list[str]:
+    """Every id is authorised on its own."""
+    known = set(visible(access, Role.OPERATOR).filter(pk__in=_uuids(ids)).values_list("pk", flat=True))
+    return [text for text in ids if parse_execution_id(text) not in known]
+
+
+def _found(rows: Any) -> list[str]:
+    uuids = list(rows.order_by("pk").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
+    if len(uuids) > MOST_AT_ONCE:
+        raise Unprocessable(
+            f"Illegal argument: more than {MOST_AT_ONCE} executions are meant; narrow the query"
+        )
+    return [to_base62(uuid) for uuid in uuids]

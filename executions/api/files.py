@@ -1,0 +1,193 @@
+"""Files of executions and of namespaces over REST: download, size, preview, upload, move, export."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import FileResponse, HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from executions.api import forms, reading
+from executions.api.preview import preview
+from executions.ids import to_base62
+from executions.models import ExecutionRecord
+from executions.storage.base import FileFacts, execution_prefix, files_prefix, path_of, uri_of
+from executions.storage.site import current as storage
+from flows.access import Role
+from flows.api.errors import BadRequest, NotFound, Unprocessable
+
+_MAX_EXPORT_FILES = 10_000
+
+
+class ExecutionFileView(APIView):
+    """GET /executions/{id}/file?path=kestra:///…"""
+
+    def get(self, request: Request, execution_id: str, **_: Any) -> FileResponse:
+        address = _address(request, execution_id)
+        return attachment(address)
+
+
+class ExecutionFileMetasView(APIView):
+    def get(self, request: Request, execution_id: str, **_: Any) -> Response:
+        return Response({"size": storage().facts(_address(request, execution_id)).size})
+
+
+class ExecutionFilePreviewView(APIView):
+    """The first rows of a file, typed by its extension."""
+
+    def get(self, request: Request, execution_id: str, **_: Any) -> Response:
+        address = _address(request, execution_id)
+        rows = forms.number(request.query_params, "maxRows")
+        encoding = request.query_params.get("encoding") or "UTF-8"
+        with storage().open(address) as file:
+            return Response(preview(file, address, rows, encoding))
+
+
+def _address(request: Request, execution_id: str) -> str:
+    """Only files of this very execution."""
+    record = reading.record_of(request.auth, execution_id)
+    address = forms.required(request.query_params, "path")
+    path = path_of(address)
+    if not path.startswith(_prefix(record)):
+        raise Unprocessable(f"Illegal argument: Invalid prefix path: {address[:200]}")
+    return uri_of(path)
+
+
+def _prefix(record: ExecutionRecord) -> str:
+    return execution_prefix(record.namespace, record.flow_id, to_base62(record.pk)) + "/"
+
+
+def attachment(address: str) -> FileResponse:
+    """Never shown inline: an uploaded page must not run in our origin."""
+    facts = storage().facts(address)
+    if facts.is_folder:
+        raise NotFound(address[:200])
+    response = FileResponse(
+        storage().open(address),
+        as_attachment=True,
+        filename=facts.name,
+        content_type="application/octet-stream",
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox"
+    return response
+
+
+# --- namespace files
+
+
+def _namespace_address(namespace: str, path: str) -> str:
+    return uri_of(path_of(f"{files_prefix(namespace)}/{path.lstrip('/')}"))
+
+
+class NamespaceFilesView(APIView):
+    """/namespaces/{namespace}/files: GET one, POST upload, PUT move, DELETE."""
+
+    roles = {"GET": Role.VIEWER, "*": Role.AUTHOR}
+
+    def get(self, request: Request, namespace: str, **_: Any) -> FileResponse:
+        return attachment(_namespace_address(namespace, forms.required(request.query_params, "path")))
+
+    def post(self, request: Request, namespace: str, **_: Any) -> Response:
+        path = forms.required(request.query_params, "path")
+        uploads = request._request.FILES.getlist("fileContent")
+        if len(uploads) != 1:
+            raise BadRequest("Required Part [fileContent] not specified")
+        upload = uploads[0]
+        if path.endswith(".zip") and zipfile.is_zipfile(upload):
+            upload.seek(0)
+            _unpack(namespace, upload)
+        else:
+            upload.seek(0)
+            storage().put(_namespace_address(namespace, path), upload)
+        return Response(status=200)
+
+    def put(self, request: Request, namespace: str, **_: Any) -> Response:
+        source, target = (forms.required(request.query_params, name) for name in ("from", "to"))
+        storage().move(_namespace_address(namespace, source), _namespace_address(namespace, target))
+        return Response(status=200)
+
+    def delete(self, request: Request, namespace: str, **_: Any) -> Response:
+        address = _namespace_address(namespace, forms.required(request.query_params, "path"))
+        storage().delete_below(address)
+        return Response(status=200)
+
+
+def _unpack(namespace: str, upload: Any) -> None:
+    """Names are checked one by one: none leaves the namespace's folder."""
+    with zipfile.ZipFile(upload) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if len(entries) > _MAX_EXPORT_FILES or sum(entry.file_size for entry in entries) > 1 << 30:
+            raise Unprocessable("Illegal argument: the archive holds too many or too large files")
+        addresses = [(entry, _namespace_address(namespace, entry.filename)) for entry in entries]
+        for entry, address in addresses:
+            with archive.open(entry) as file:
+                storage().put(address, file)
+
+
+class NamespaceFileSearchView(APIView):
+    def get(self, request: Request, namespace: str, **_: Any) -> Response:
+        wanted = (request.query_params.get("q") or "").lower()
+        names = [_relative(namespace, facts) for facts in _all(namespace) if not facts.is_folder]
+        return Response([name for name in names if wanted in name.lower()])
+
+
+class NamespaceFileStatsView(APIView):
+    def get(self, request: Request, namespace: str, **_: Any) -> Response:
+        path = request.query_params.get("path") or "/"
+        if path.strip("/") == "":
+            storage().make_folder(uri_of(files_prefix(namespace)))
+        return Response(attributes(storage().facts(_namespace_address(namespace, path))))
+
+
+class NamespaceDirectoryView(APIView):
+    roles = {"GET": Role.VIEWER, "*": Role.AUTHOR}
+
+    def get(self, request: Request, namespace: str, **_: Any) -> Response:
+        address = _namespace_address(namespace, request.query_params.get("path") or "/")
+        if storage().exists(address) or path_of(address).rstrip("/") != files_prefix(namespace):
+            storage().facts(address)
+        return Response([attributes(facts) for facts in storage().list(address)])
+
+    def post(self, request: Request, namespace: str, **_: Any) -> Response:
+        storage().make_folder(_namespace_address(namespace, forms.required(request.query_params, "path")))
+        return Response(status=200)
+
+
+class NamespaceExportView(APIView):
+    def get(self, request: Request, namespace: str, **_: Any) -> HttpResponse:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            for facts in _all(namespace):
+                if not facts.is_folder:
+                    with (
+                        storage().open(uri_of(facts.path)) as file,
+                        archive.open(_relative(namespace, facts).lstrip("/"), "w") as target,
+                    ):
+                        while chunk := file.read(1 << 20):
+                            target.write(chunk)
+        response = HttpResponse(content.getvalue(), content_type="application/octet-stream")
+        response["Content-Disposition"] = f'attachment; filename="{namespace}_files.zip"'
+        return response
+
+
+def _all(namespace: str) -> Iterator[FileFacts]:
+    return storage().list(uri_of(files_prefix(namespace)), recursive=True)
+
+
+def _relative(namespace: str, facts: FileFacts) -> str:
+    return facts.path.removeprefix(files_prefix(namespace))
+
+
+def attributes(facts: FileFacts) -> dict[str, Any]:
+    milliseconds = int(facts.modified.timestamp() * 1000)
+    return {
+        "fileName": facts.name or "_files",
+        "lastModifiedTime": milliseconds,
+        "creationTime": milliseconds,
+        "type": "Directory" if facts.is_folder else "File",
+        "size": facts.size,
+    }

@@ -1,0 +1,39 @@
+-- What the stream consumer of a web process reads. It never writes and never locks.
+
+-- name: hints
+SELECT id, type, execution_id, body::text FROM queues
+WHERE stream AND id > %(high)s::bigint ORDER BY id LIMIT %(limit)s::int;
+
+-- name: late_hints
+-- Rows whose numbers were given out before, but which were committed after a reader had passed them.
+SELECT id, type, execution_id, body::text FROM queues WHERE stream AND id = ANY(%(gaps)s::bigint[]);
+
+-- name: highest
+SELECT COALESCE(max(id), 0) FROM queues;
+
+-- name: versions
+SELECT id, version FROM executions WHERE id = ANY(%(ids)s::uuid[]);
+
+-- name: executions
+SELECT row_to_json(e)::text FROM executions e WHERE id = ANY(%(ids)s::uuid[]);
+
+-- name: runs_since
+SELECT row_to_json(t)::text FROM unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS r(id, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM task_runs WHERE execution_id = r.id AND version > r.version ORDER BY seq OFFSET 0
+) AS t;
+
+-- name: payloads
+SELECT id, value::text FROM payloads WHERE id = ANY(%(ids)s::bigint[]);
+
+-- name: log_ids
+SELECT id FROM logs WHERE execution_id = %(id)s::uuid AND id > %(floor)s::bigint ORDER BY id;
+
+-- name: logs
+SELECT id, execution_id, namespace, flow_id, task_id, task_run_id, trigger_id, attempt, level, message, thread, timestamp
+FROM logs WHERE id = ANY(%(ids)s::bigint[]);
+
+-- name: summaries
+SELECT id, namespace, flow_id, flow_revision, state, version, labels::text AS labels, trigger->>'id' AS trigger_id,
+    start_date, end_date
+FROM executions WHERE id = ANY(%(ids)s::uuid[]) AND NOT deleted;

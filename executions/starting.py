@@ -1,0 +1,80 @@
+"""A new execution from a flow and what the caller gave: inputs checked, labels merged, nothing stored yet."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from executions.ids import new_id
+from executions.inputs import checked_inputs as checked_inputs
+from executions.state import Execution
+from flows.definition.model import Flow
+from flows.definition.states import State
+
+Json = Any
+CORRELATION = "system.correlationId"
+
+
+class FlowDisabled(Exception):
+    http_status = 409
+
+
+class InvalidLabel(ValueError):
+    http_status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a caller asks for. `files` are uploaded ones by input id: objects with `read()`."""
+
+    inputs: dict[str, Json] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
+    labels: list[dict[str, str]] = field(default_factory=list)
+    schedule_date: datetime | None = None
+    kind: str = "NORMAL"
+    trigger: dict[str, Json] | None = None
+    variables: dict[str, Json] = field(default_factory=dict)
+    execution_id: str = field(default_factory=new_id)
+
+
+def refuse_system_labels(labels: list[dict[str, str]]) -> None:
+    """Callers may not set what the system keeps there; the correlation id is theirs to give."""
+    for label in labels:
+        if label["key"].startswith("system.") and label["key"] not in (CORRELATION, "system.from"):
+            raise InvalidLabel(
+                f"System labels can only be set by Celesta itself, offending label: {label['key']}"
+            )
+
+
+def merged_labels(flow: Flow, given: list[dict[str, str]], execution_id: str) -> list[dict[str, str]]:
+    """The flow's own first; a given one of the same key replaces it in its place."""
+    found = {label["key"]: label["value"] for label in flow.labels if not label["key"].startswith("system.")}
+    for label in given:
+        found[label["key"]] = label["value"]
+    found.setdefault(CORRELATION, execution_id)
+    return [{"key": key, "value": value} for key, value in found.items()]
+
+
+def refuse_disabled(flow: Flow) -> None:
+    if flow.disabled:
+        raise FlowDisabled(f"Illegal state: flow {flow.namespace}.{flow.id} is disabled")
+
+
+def built(flow: Flow, start: Start, inputs: dict[str, Json], now: datetime) -> Execution:
+    """`inputs` are checked already."""
+    execution_id = start.execution_id
+    return Execution(
+        id=execution_id,
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        flow_revision=flow.revision,
+        state=State.CREATED,
+        histories=[(State.CREATED, now)],
+        inputs=inputs,
+        labels=merged_labels(flow, start.labels, execution_id),
+        variables=start.variables,
+        trigger=start.trigger,
+        original_id=execution_id,
+        original_created=now,
+        schedule_date=start.schedule_date,
+        kind=start.kind,
+    )
