@@ -17,7 +17,7 @@ loads = orjson.loads
 
 
 def dumps(value: Json) -> str:
-    """Text that a jsonb column takes: no NUL, no lone surrogate, no NaN; numbers beyond 64 bits stay numbers."""
+    """Text that a jsonb column takes: no NUL, no lone surrogate, no NaN; big integers stay numbers."""
     try:
         encoded = orjson.dumps(value, default=_plain, option=_OPTIONS)
     except (TypeError, ValueError):
@@ -28,7 +28,7 @@ def dumps(value: Json) -> str:
 
 
 def cleaned(value: Json, depth: int = 0) -> Json:
-    """A copy without anything that cannot be stored. Raises ValueError for data nested too deeply (or cyclic)."""
+    """A copy without anything that cannot be stored. Raises ValueError for deeply nested or cyclic data."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"data nested deeper than {_MAX_DEPTH} levels cannot be stored")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Rows of what has happened. No behaviour here: `store`, `queue` and `storage` write them; the ORM reads them for lists and the admin."""
+"""Rows of what has happened, without behaviour: `store`, `queue`, `storage` write them; lists and the admin read them."""
 
 import uuid
 
@@ -98,7 +98,7 @@ class Payload(models.Model):
 
 
 class QueueMessage(models.Model):
-    """Both kinds of message. Work: `stream` false, deleted in the transaction that applies it. Stream: hints for readers."""
+    """Work (`stream` false) is deleted in the transaction that applies it; stream messages are hints for readers."""
 
     id = models.BigAutoField(primary_key=True)
     stream = models.BooleanField(default=False)
@@ -119,7 +119,7 @@ class QueueMessage(models.Model):
 
 
 class WorkerJob(models.Model):
-    """One attempt handed out: the truth about work in flight (reference: claim by UPDATE, deleted with the result)."""
+    """One attempt handed out: the truth about work in flight. Claimed by UPDATE, deleted with the result."""
 
     id = models.BigAutoField(primary_key=True)
     queue = models.TextField(default="default")
@@ -147,7 +147,7 @@ class WorkerJob(models.Model):
 
 
 class ServiceInstance(models.Model):
-    """A running process: web, executor, worker, scheduler. Beat by database time; `lock_key` is its session advisory lock."""
+    """A running process (web, executor, worker, scheduler). `lock_key` is the session advisory lock it holds."""
 
     id = models.TextField(primary_key=True)
     kind = models.TextField()

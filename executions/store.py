@@ -37,7 +37,7 @@ class Changes:
 
 
 def create(connection: Connection, executions: Sequence[Execution]) -> None:
-    """Rows, `execution.created` messages and stream hints, in one statement. Notify `celesta_work` after the commit."""
+    """Rows, `execution.created` messages and stream hints, in one statement. Notify WORK after the commit."""
     if not executions:
         return
     for execution in executions:
@@ -53,7 +53,7 @@ def create(connection: Connection, executions: Sequence[Execution]) -> None:
 
 
 def save(connection: Connection, executions: Sequence[Execution]) -> None:
-    """Bump versions and write what changed, in one statement. Raises StaleVersion. The caller holds the row locks."""
+    """Bump versions and write what changed, in one statement, under the row locks. Raises StaleVersion."""
     check_saved(send(connection, executions), executions)
 
 
@@ -115,7 +115,7 @@ def add_payload(connection: Connection, execution_id: str, value: Json) -> int:
 
 
 def fail_hard(connection: Connection, execution_id: str, reason: str) -> dict[str, Json] | None:
-    """End an execution that cannot be loaded, by SQL alone. Answers its `parent_task_run` if it was still open."""
+    """End an execution that cannot be loaded, by SQL alone. The `parent_task_run` of one that was still open."""
     parameters = {"id": hex_of(execution_id), "reason": reason, "terminal": _TERMINAL}
     row = connection.execute(_SQL["fail_hard"], parameters).fetchone()
     return loads(row[0]) if row and row[0] else None
@@ -145,6 +145,14 @@ def lock_and_load(connection: Connection, execution_id: str) -> Execution | None
     return found[0] if found else None
 
 
+def read_scalars(connection: Connection, ids: Sequence[str]) -> list[Execution]:
+    """Without task runs: for `fill` and `refresh`."""
+    if not ids:
+        return []
+    rows = connection.execute(_SQL["executions"], {"ids": [hex_of(id_) for id_ in ids]}).fetchall()
+    return [read_execution(loads(text)) for (text,) in rows]
+
+
 def fill(connection: Connection, executions: dict[str, Execution]) -> None:
     """Add the task runs of freshly read executions."""
     if not executions:
@@ -166,7 +174,7 @@ def refresh(connection: Connection, stale: Sequence[tuple[Execution, Execution]]
     rows = connection.execute(_SQL["task_runs_since"], {"document": dumps(since)}).fetchall()
     for (text,) in rows:
         row = loads(text)
-        _take_over(copies[base62_of(row["execution_id"])], read_run(row))
+        copies[base62_of(row["execution_id"])].add(read_run(row))
     for copy, fresh in stale:
         for name in _SCALARS:
             setattr(copy, name, getattr(fresh, name))
@@ -183,6 +191,12 @@ def changes_since(connection: Connection, execution_id: str, version: int) -> Ch
     return Changes(read_execution(loads(rows[0][0])), [read_run(loads(text)) for (text,) in runs])
 
 
+def live_children(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Executions started by these that are not over."""
+    parameters = {"ids": [hex_of(id_) for id_ in ids], "terminal": _TERMINAL}
+    return [to_base62(row[0]) for row in connection.execute(_SQL["live_children"], parameters)]
+
+
 def fetch_payloads(connection: Connection, ids: Sequence[int]) -> dict[int, Json]:
     """The large values behind `outputs_ref`."""
     rows = connection.execute(_SQL["payloads"], {"ids": list(ids)}).fetchall()
@@ -193,7 +207,7 @@ def fetch_payloads(connection: Connection, ids: Sequence[int]) -> dict[int, Json
 
 
 def hold_limits(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock the limit rows of flows (namespace, id) in one order for everybody; held until the transaction ends."""
+    """Lock the limit rows of flows (namespace, id), in one order for everybody, until the transaction ends."""
     ordered = sorted(f"{namespace}/{flow_id}" for namespace, flow_id in set(keys))
     if ordered:
         connection.execute(_SQL["lock_limits"], {"keys": ordered})
@@ -207,7 +221,7 @@ def acquire_slot(connection: Connection, execution: Execution, limit: int, *, wa
 
 
 def release_slot(connection: Connection, execution: Execution, limit: int) -> int:
-    """Give the slot (or the place in the queue) back; the number of executions granted one, which were told."""
+    """Give the slot (or the place in the queue) back; how many executions got one (they are told)."""
     connection.execute(_SQL["release_slot"], {"id": hex_of(execution.id)})
     return grant_slots(connection, execution.namespace, execution.flow_id, limit)
 
@@ -278,6 +292,7 @@ def _saved_row(execution: Execution) -> dict[str, Json]:
         "trimmed": execution.version if execution.removed else 0,
         "schedule_date": execution.schedule_date,
         "end_date": execution.histories[-1][1] if ended else None,
+        "parent_task_run": execution.parent_task_run,
     }
 
 
@@ -290,7 +305,6 @@ def _created_row(execution: Execution) -> dict[str, Json]:
         "trigger": execution.trigger,
         "parent_id": _hex_or_none(execution.parent_id),
         "original_id": hex_of(execution.original_id or execution.id),
-        "parent_task_run": execution.parent_task_run,
         "trigger_execution_id": _hex_or_none(starter_of(execution)),
         "depth": execution.depth,
         "original_created": execution.original_created,
@@ -388,16 +402,3 @@ def read_run(row: dict[str, Json]) -> TaskRun:
         seq=row["seq"],
         memory=row["memory"],
     )
-
-
-def _take_over(copy: Execution, fresh: TaskRun) -> None:
-    """A run that somebody else saved: indexes and counters of the copy stay right."""
-    known = copy.runs.get(fresh.id)
-    if known is None:
-        copy.add(fresh)
-        return
-    if known.state.is_terminal != fresh.state.is_terminal:
-        change = -1 if fresh.state.is_terminal else 1
-        copy.open_children[known.parent_id] = copy.open_children.get(known.parent_id, 0) + change
-    for name in TaskRun.__slots__:
-        setattr(known, name, getattr(fresh, name))

@@ -33,12 +33,13 @@ WITH d AS (
     SELECT r.* FROM d, jsonb_to_recordset(d.d->'executions') AS r(
         id uuid, flow_revision int, state text, histories jsonb, version bigint, labels jsonb, variables jsonb,
         outputs jsonb, attempt_number int, deleted boolean, error text, memory jsonb, trimmed bigint,
-        schedule_date timestamptz, end_date timestamptz)
+        schedule_date timestamptz, end_date timestamptz, parent_task_run jsonb)
 ), saved AS (
     UPDATE executions e SET
         flow_revision = r.flow_revision, state = r.state, histories = r.histories, version = r.version,
         labels = r.labels, variables = r.variables, outputs = r.outputs, attempt_number = r.attempt_number,
         deleted = r.deleted, error = r.error, memory = r.memory, schedule_date = r.schedule_date,
+        parent_task_run = r.parent_task_run,
         trimmed = CASE WHEN r.trimmed > 0 THEN r.trimmed ELSE e.trimmed END, end_date = r.end_date
     FROM r
     WHERE e.id = ANY(ARRAY(SELECT id FROM r)) AND e.id = r.id AND e.version = r.version - 1
@@ -66,6 +67,10 @@ SELECT row_to_json(e)::text FROM executions e WHERE id = ANY(%(ids)s::uuid[]);
 
 -- name: executions_locked
 SELECT row_to_json(e)::text FROM executions e WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE;
+
+-- name: live_children
+SELECT id FROM executions
+WHERE trigger_execution_id = ANY(%(ids)s::uuid[]) AND state <> ALL(%(terminal)s::text[]) ORDER BY id;
 
 -- name: task_runs
 SELECT row_to_json(t)::text FROM task_runs t WHERE execution_id = ANY(%(ids)s::uuid[]) ORDER BY execution_id, seq;

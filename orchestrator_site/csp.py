@@ -1,4 +1,4 @@
-"""Content-Security-Policy of every page: scripts and styles of our own host, inline ones only with the request's nonce."""
+"""Content-Security-Policy of every page: our own host only, inline scripts only with the request's nonce."""
 
 import secrets
 from collections.abc import Callable
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 _PAGES = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; object-src 'none'"
 )
-# The admin's theme evaluates Alpine expressions and writes style attributes: it gets a policy of its own, still
-# without any other host.
+# The admin's theme evaluates Alpine expressions and writes style attributes: a policy of its own, still without
+# any other host.
 _ADMIN = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 
 

@@ -10,10 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import get_user, get_user_model
 from django.contrib.auth.hashers import check_password, make_password
+from django.http import HttpRequest, parse_cookie
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import BasePermission
@@ -65,6 +68,17 @@ def identify_at_once(header: str) -> Caller | None:
         if user is None or now - read > _ROW_SECONDS or _verified.get(_mac(user, password), 0.0) < now:
             return None
         return Caller(user, access.of_user(user)) if user.is_superuser else None
+    if scheme.lower() == "bearer":
+        digest = hashlib.sha256(credentials.strip().encode()).hexdigest()
+        read, token = _rows.get(f"token:{digest}", (0.0, None))
+        if (
+            token is None
+            or now - read > _ROW_SECONDS
+            or not token.user.is_superuser
+            or not token.user.is_active
+        ):
+            return None
+        return _caller_of_token(token) if not token.expires or token.expires > datetime.now(UTC) else None
     return None
 
 
@@ -213,3 +227,19 @@ def role_of(view: Any, method: str) -> Role:
     roles: dict[str, Role] = getattr(view, "roles", {})
     default = Role.VIEWER if method in ("GET", "HEAD", "OPTIONS") else Role.OPERATOR
     return roles.get(method, roles.get("*", default))
+
+
+def user_of_session(cookies: str) -> Any:
+    """The user whom a Cookie header's session belongs to, or None: for streams, which run outside Django's middleware."""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    if not key:
+        return None
+    return _row(f"session:{key}", lambda: _read_session(key))
+
+
+def _read_session(key: str) -> Any:
+    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    request = HttpRequest()
+    request.session = session
+    user = get_user(request)
+    return user if user.is_authenticated and user.is_active else None

@@ -12,11 +12,12 @@ from executions.api.serialize import iso
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord, LogRecord, MetricRecord, Payload, TaskRunRecord, WorkerJob
 from executions.pages import runs, waiting
-from executions.pages.rights import access_of, execution_or_404, page
+from executions.pages.rights import execution_or_404
 from flows import catalog
 from flows.access import Role
 from flows.definition.states import TERMINAL
 from flows.pages import topology
+from flows.pages.rights import access_of, page
 
 Json = dict[str, Any]
 _ENDED = {state.value for state in TERMINAL}
@@ -76,6 +77,7 @@ def head_context(request: HttpRequest, execution: ExecutionRecord) -> Json:
         "execution": execution,
         "execution_id": to_base62(execution.pk),
         "ended": execution.state in _ENDED,
+        "labels": [label for label in execution.labels if not label["key"].startswith("system.")],
         "reasons": waiting.reasons(execution),
         "failing": failing,
         "failing_id": to_base62(failing.pk) if failing else "",
@@ -118,7 +120,7 @@ def detail_context(execution: ExecutionRecord) -> Json:
 
 @page()
 def changes(request: HttpRequest, execution_id: str) -> HttpResponse:
-    """What a reader at version `since` lacks. The head comes along as HTML when its state is not `state` any more."""
+    """What a reader at version `since` lacks. The head comes as HTML when the state is no longer `state`."""
     execution = execution_or_404(request, execution_id)
     since = _number(request, "since")
     found: Json = runs.compact_execution(execution)

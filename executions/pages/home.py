@@ -17,10 +17,10 @@ from executions.models import (
     WorkerJob,
 )
 from executions.pages.lists import rows_of
-from executions.pages.rights import access_of, page
 from flows.access import Access, Role
 from flows.definition.states import TERMINAL
 from flows.models import FlowRecord
+from flows.pages.rights import access_of, page
 
 _ALIVE = timedelta(seconds=10)
 _STUCK = timedelta(seconds=30)
@@ -57,21 +57,21 @@ def problems(access: Access, now: datetime) -> list[dict[str, Any]]:
     if "executor" not in kinds:
         found.append(
             {
-                "text": "No executor is running: nothing moves. Start one with `manage.py run_executor`.",
+                "text": "No executor is running: nothing moves. Start one with manage.py run_executor.",
                 "href": "/system",
             }
         )
     if "worker" not in kinds:
         found.append(
             {
-                "text": "No worker is running: tasks wait. Start one with `manage.py run_worker`.",
+                "text": "No worker is running: tasks wait. Start one with manage.py run_worker.",
                 "href": "/system",
             }
         )
     if dead := DeadLetter.objects.count():
         found.append(
             {
-                "text": f"{dead} message{'s' if dead > 1 else ''} could not be handled and lie{'' if dead > 1 else 's'} among the dead letters.",
+                "text": f"{dead} message{'s lie' if dead > 1 else ' lies'} among the dead letters: handling failed.",
                 "href": "/system",
             }
         )
@@ -106,10 +106,15 @@ def counts(rows: Any, day: Any) -> list[dict[str, Any]]:
         if state not in ("RUNNING", "QUEUED", "PAUSED")
     ]
     tiles += [
-        {"state": state, "count": ended.get(state, 0), "href": f"/executions?state={state}&since=P1D", "when": "last day",
-         "alarm": state == "FAILED" and ended.get(state, 0) > 0}
+        {
+            "state": state,
+            "count": ended.get(state, 0),
+            "href": f"/executions?state={state}&since=P1D",
+            "when": "last day",
+            "alarm": state == "FAILED" and ended.get(state, 0) > 0,
+        }
         for state in ("FAILED", "WARNING", "SUCCESS")
-    ]  # fmt: skip
+    ]
     return tiles
 
 
@@ -144,6 +149,15 @@ def chart(day: Any, now: datetime) -> dict[str, Any]:
             count = found[hour][state]
             tall = max(count / top * (height - 10), 1.5)
             y -= tall
-            bars.append({"x": round(number * step + 3, 1), "y": round(y, 1), "w": round(step - 6, 1), "h": round(tall, 1),
-                         "state": state, "count": count, "hour": hour})  # fmt: skip
+            bars.append(
+                {
+                    "x": round(number * step + 3, 1),
+                    "y": round(y, 1),
+                    "w": round(step - 6, 1),
+                    "h": round(tall, 1),
+                    "state": state,
+                    "count": count,
+                    "hour": hour,
+                }
+            )
     return {"bars": bars, "labels": labels, "top": top, "states": sorted({bar["state"] for bar in bars})}

@@ -12,8 +12,8 @@ from executions.api.errors import Unprocessable
 from executions.api.filters import parse_duration
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord
-from executions.pages.rights import access_of, page
 from flows.definition.states import TERMINAL, State
+from flows.pages.rights import access_of, page
 
 SIZE = 50
 RANGES = (("PT1H", "last hour"), ("P1D", "last day"), ("P7D", "last week"), ("P30D", "last month"))
@@ -45,7 +45,7 @@ def rows_of(records: Any) -> list[Row]:
 
 
 def filtered(rows: "QuerySet[ExecutionRecord]", query: Any) -> "QuerySet[ExecutionRecord]":
-    """The filters of the address: q, namespace (prefix), flow, state (repeatable; `live`, `bad`), label, since, parent."""
+    """The filters of the address; a state may be repeated, `live` and `bad` stand for several."""
     if text := query.get("q", "").strip():
         rows = rows.filter(_matching(text))
     if namespace := query.get("namespace", "").strip():

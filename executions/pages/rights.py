@@ -1,42 +1,11 @@
-"""What a page needs before it runs: a logged-in user, the role, the rows that this user may see."""
+"""The execution that a page is about, if its reader may see it and do what they want to."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase
-from django.views.decorators.http import require_http_methods
+from django.http import Http404, HttpRequest
 
 from executions.ids import to_uuid
 from executions.models import ExecutionRecord
-from flows import access
-from flows.access import Access, Role
-
-View = Callable[..., HttpResponseBase]
-
-
-def page(*methods: str, role: Role = Role.VIEWER) -> Callable[[View], View]:
-    """Only for somebody logged in who has `role` at least somewhere; `request.access` tells where."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-            from_user = access.of_user(request.user)
-            if not from_user.allows_somewhere(role):
-                raise PermissionDenied(f"This needs the role {role.name.lower()}.")
-            request.access = from_user  # type: ignore[attr-defined]
-            return view(request, *arguments, **named)
-
-        return login_required(require_http_methods(list(methods or ("GET", "HEAD")))(checked))
-
-    return decorate
-
-
-def access_of(request: HttpRequest) -> Access:
-    found: Access = request.access  # type: ignore[attr-defined]
-    return found
+from flows.access import Role
+from flows.pages.rights import access_of, require
 
 
 def execution_or_404(request: HttpRequest, execution_id: str, role: Role = Role.VIEWER) -> ExecutionRecord:
@@ -50,6 +19,5 @@ def execution_or_404(request: HttpRequest, execution_id: str, role: Role = Role.
     )
     if found is None:
         raise Http404("There is no such execution, or you may not see it.")
-    if not access_of(request).allows(role, found.namespace):
-        raise PermissionDenied(f"This needs the role {role.name.lower()} in {found.namespace}.")
+    require(request, role, found.namespace)
     return found

@@ -1,4 +1,4 @@
-"""Task runs and log lines in the compact form that the execution page reads: arrays, offsets, only what changed."""
+"""Task runs and log lines in the compact form that the execution page reads: only what changed, as arrays."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -34,8 +34,14 @@ def compact_runs(
 def _compact(row: Sequence[Any], origin: float) -> list[Json]:
     run_id, task, parent, value, iteration, seq, _state, histories, attempts = row
     found = [
-        to_base62(run_id), task, to_base62(parent) if parent else None, value, iteration, seq, _flat(histories, origin),
-    ]  # fmt: skip
+        to_base62(run_id),
+        task,
+        to_base62(parent) if parent else None,
+        value,
+        iteration,
+        seq,
+        _flat(histories, origin),
+    ]
     if len(attempts) > 1 or any(attempt.get("lost") for attempt in attempts):
         found.append([_flat(attempt["histories"], origin) for attempt in attempts])
     return found

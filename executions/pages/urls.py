@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from executions.pages import execution, home, lists
+from executions.pages import acting, execution, home, lists
 from executions.pages.login import Login
 
 urlpatterns = [
     path("login", Login.as_view(), name="login"),
     path("", home.home, name="home"),
     path("executions", lists.executions, name="executions"),
+    path("executions/bulk", acting.bulk),
     path("executions/<str:execution_id>", execution.show, name="execution"),
     path("executions/<str:execution_id>/changes", execution.changes),
     path("executions/<str:execution_id>/runs", execution.more_runs),
@@ -16,6 +17,8 @@ urlpatterns = [
     path("executions/<str:execution_id>/detail", execution.detail),
     path("executions/<str:execution_id>/log", execution.log),
     path("executions/<str:execution_id>/log/download", execution.log_download),
+    path("executions/<str:execution_id>/resume", acting.resume),
+    path("executions/<str:execution_id>/<str:action>", acting.act),
     path("ui/executions/<str:namespace>/<str:flow_id>/<str:execution_id>", execution.kestra_address),
     path(
         "ui/<str:tenant>/executions/<str:namespace>/<str:flow_id>/<str:execution_id>",

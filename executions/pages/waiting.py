@@ -1,4 +1,4 @@
-"""Why an execution does not move: the limit and who holds it, the delay, the missing worker, the open approval."""
+"""Why an execution does not move: the limit and its holders, the delay, the missing worker, the approval."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ def _queued(execution: ExecutionRecord) -> Reason:
     place = f"{before} before it in the queue" if before else "it is the next"
     return Reason(
         "queued",
-        f"Waits for a slot: all {len(holders)} of the concurrency limit of {execution.flow_id} are taken; {place}.",
+        f"Waits for a slot: all {len(holders)} of the limit of {execution.flow_id} are taken; {place}.",
         since=_since(execution),
         holders=[to_base62(holder) for holder in holders],
         action="unqueue",
@@ -98,7 +98,7 @@ def _created(execution: ExecutionRecord) -> list[Reason]:
         return [
             Reason(
                 "warning",
-                "No executor is running: start one with `manage.py run_executor`.",
+                "No executor is running: start one with manage.py run_executor.",
                 since=_since(execution),
             )
         ]
@@ -138,11 +138,12 @@ def _without_worker(execution: ExecutionRecord) -> list[Reason]:
     found = []
     for row in waiting:
         workers = [worker for worker in _living("worker") if listens(worker, row["queue"])]
-        what = f"{row['count']} task{'s wait' if row['count'] > 1 else ' waits'}"
+        queue, count = row["queue"], row["count"]
+        what = f"{count} task{'s wait' if count > 1 else ' waits'}"
         if workers:
-            text = f"{what} for a free thread: {len(workers)} worker{'s' if len(workers) > 1 else ''} on queue {row['queue']}."
+            text = f"{what} for a free thread: {len(workers)} of the workers listen to queue {queue}."
         else:
-            text = f"{what}: no worker listens to queue {row['queue']}. Start one with `manage.py run_worker --queues {row['queue']}`."
+            text = f"{what}: no worker listens to queue {queue}. Start one: manage.py run_worker --queues {queue}"
         found.append(Reason("queued" if workers else "warning", text, since=row["oldest"]))
     return found
 

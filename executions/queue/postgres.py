@@ -29,7 +29,7 @@ LATE = 1_000  # ids below the highest claimed one that are still looked at each 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One work message out of the table: gone with the transaction that claimed it, back when that rolls back."""
+    """One work message, gone with the transaction that claimed it and back when that rolls back."""
 
     id: int
     type: str
@@ -40,7 +40,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One locked execution and all its due messages in order. `row` comes for a new execution only (or on demand)."""
+    """One locked execution and all its due messages in order. `row` comes for a new execution (or on demand)."""
 
     execution_id: str
     version: int
@@ -69,6 +69,11 @@ def notify(connection: Connection, channel: str, payload: str = "") -> None:
     connection.execute(SQL["notify"], {"channel": channel, "payload": payload})
 
 
+def notify_all(connection: Connection, channels: Sequence[str]) -> None:
+    """Several doorbells, one statement."""
+    connection.execute(SQL["notify_all"], {"channels": list(channels)})
+
+
 def claim(connection: Connection, low: int = 0, batch: int = BATCH) -> list[Claimed]:
     """Lock executions that have due messages above `low` and take their messages, inside the caller's transaction."""
     rows = connection.execute(
@@ -80,7 +85,7 @@ def claim(connection: Connection, low: int = 0, batch: int = BATCH) -> list[Clai
 def claim_only(
     connection: Connection, execution_ids: Sequence[str], message_ids: Sequence[int] | None = None
 ) -> list[Claimed]:
-    """The same for named executions (those locked by others are left out), whatever the messages' back-off."""
+    """The same for named executions (but those locked by others), whatever the messages' back-off."""
     parameters = {
         "executions": [hex_of(id_) for id_ in execution_ids],
         "messages": None if message_ids is None else list(message_ids),
@@ -131,6 +136,75 @@ def purge(connection: Connection, execution_ids: Sequence[str]) -> None:
     """The hints of ended executions go; publish the last one after this."""
     if execution_ids:
         connection.execute(SQL["purge"], {"ids": [hex_of(id_) for id_ in execution_ids]})
+
+
+# --- timers
+
+
+def set_timers(connection: Connection, timers: Sequence[dict[str, Json]]) -> None:
+    """Documents with execution_id (hex), kind, key, due, variables; one per key, a later one replaces."""
+    if timers:
+        connection.execute(SQL["set_timers"], {"document": dumps(timers)})
+
+
+def cancel_timers(connection: Connection, timers: Sequence[dict[str, Json]]) -> None:
+    if timers:
+        connection.execute(SQL["cancel_timers"], {"document": dumps(timers)})
+
+
+def seconds_to_next_timer(connection: Connection) -> float | None:
+    """None: no timer is set. Negative: it is late."""
+    value = connection.execute(SQL["next_timer"]).fetchone()[0]
+    return None if value is None else float(value)
+
+
+def fire_timers(connection: Connection) -> int:
+    """Turn due timers into messages, in one statement; how many."""
+    return int(connection.execute(SQL["fire_timers"]).fetchone()[0])
+
+
+# --- jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a broker of another kind must be told of a job."""
+
+    id: int
+    queue: str
+    token: str
+    light: bool
+
+
+def add_jobs(connection: Connection, jobs: Sequence[dict[str, Json]]) -> Any:
+    """Documents with queue, execution_id, task_run_id, token (hex), task_type, light, payload. See `read_jobs`."""
+    return connection.execute(SQL["add_jobs"], {"document": dumps(jobs)}) if jobs else None
+
+
+def read_jobs(cursor: Any) -> list[Job]:
+    return [Job(id_, name, to_base62(token), light) for id_, name, token, light in cursor]
+
+
+def stop_jobs(connection: Connection, task_run_ids: Sequence[str]) -> tuple[int, int]:
+    """How many ended here because nobody had them yet, and how many were marked for their workers."""
+    row = connection.execute(SQL["stop_jobs"], {"ids": [hex_of(id_) for id_ in task_run_ids]}).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def lose_jobs(connection: Connection, seconds: float) -> list[tuple[str, str, str]]:
+    """End the attempts of workers that do not exist: (execution, task run, worker). Claims younger are spared."""
+    rows = connection.execute(SQL["lose_jobs"], {"seconds": seconds}).fetchall()
+    return [(to_base62(execution_id), run_id, worker) for execution_id, run_id, worker in rows]
+
+
+def served_queues(connection: Connection) -> set[str]:
+    """Queues that a living worker listens to."""
+    return {row[0] for row in connection.execute(SQL["served_queues"])}
+
+
+def unclaimed_jobs(connection: Connection, seconds: float) -> list[Job]:
+    """Jobs nobody took for so long."""
+    return read_jobs(connection.execute(SQL["unclaimed_jobs"], {"seconds": seconds}))
 
 
 def oldest_work(connection: Connection) -> tuple[int, float]:

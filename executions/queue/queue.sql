@@ -12,6 +12,9 @@ ORDER BY x.position;
 -- name: notify
 SELECT pg_notify(%(channel)s, %(payload)s);
 
+-- name: notify_all
+SELECT pg_notify(channel, '') FROM unnest(%(channels)s::text[]) AS channel;
+
 -- name: claim
 -- Executions with pending messages are locked (never waited for), then all their due messages are taken.
 -- A new execution comes with its row: nobody holds it in memory yet.
@@ -153,7 +156,7 @@ SELECT x.value->>'queue', (x.value->>'execution_id')::uuid, (x.value->>'task_run
     clock_timestamp()
 FROM jsonb_array_elements(%(document)s::jsonb) WITH ORDINALITY AS x(value, position)
 ORDER BY x.position
-RETURNING id, queue, light;
+RETURNING id, queue, token, light;
 
 -- name: stop_jobs
 -- Nobody runs the unclaimed ones: they end here. The claimed ones are marked; their workers are told.
@@ -195,9 +198,13 @@ WITH lost AS (
 SELECT execution_id, task_run_id, claimed_by FROM lost;
 
 -- name: unclaimed_jobs
-SELECT id, queue, light FROM worker_jobs
+SELECT id, queue, token, light FROM worker_jobs
 WHERE claimed_by IS NULL AND created < clock_timestamp() - make_interval(secs => %(seconds)s)
 ORDER BY id LIMIT 1000;
+
+-- name: served_queues
+SELECT DISTINCT jsonb_array_elements_text(queues) FROM service_instances
+WHERE kind = 'worker' AND state = 'RUNNING' AND beat > clock_timestamp() - interval '8 s';
 
 -- name: sizes
 SELECT stream, type, count(*), COALESCE(sum(pg_column_size(q.*)), 0)::bigint FROM queues q GROUP BY 1, 2 ORDER BY 1, 2;

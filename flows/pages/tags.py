@@ -1,4 +1,4 @@
-"""What every page's templates share: states with their shape, times, durations, query strings. Reads nothing."""
+"""What the templates of all pages share: states with their shape, times, durations, JSON. Reads nothing."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,11 +13,22 @@ from django.utils.safestring import SafeString, mark_safe
 register = template.Library()
 
 _ICONS = {
-    "CREATED": "created", "QUEUED": "queued", "RUNNING": "running", "PAUSED": "paused", "SUCCESS": "success",
-    "WARNING": "warning", "FAILED": "failed", "KILLED": "killed", "KILLING": "killed", "CANCELLED": "cancelled",
-    "SKIPPED": "skipped", "RETRYING": "retrying", "RETRIED": "retrying", "RESTARTED": "retrying",
+    "CREATED": "created",
+    "QUEUED": "queued",
+    "RUNNING": "running",
+    "PAUSED": "paused",
+    "SUCCESS": "success",
+    "WARNING": "warning",
+    "FAILED": "failed",
+    "KILLED": "killed",
+    "KILLING": "killed",
+    "CANCELLED": "cancelled",
+    "SKIPPED": "skipped",
+    "RETRYING": "retrying",
+    "RETRIED": "retrying",
+    "RESTARTED": "retrying",
     "BREAKPOINT": "paused",
-}  # fmt: skip
+}
 
 
 @register.simple_tag
@@ -36,8 +47,10 @@ def state(name: str) -> SafeString:
     shape = _ICONS.get(name, "created")
     return format_html(
         '<span class="state s-{}"><svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>{}</span>',
-        name.lower(), shape, name.capitalize(),
-    )  # fmt: skip
+        name.lower(),
+        shape,
+        name.capitalize(),
+    )
 
 
 @register.simple_tag
@@ -45,8 +58,11 @@ def state_dot(name: str, title: str = "") -> SafeString:
     return format_html(
         '<span class="dot s-{}" title="{}"><svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>'
         '<span class="sr">{}</span></span>',
-        name.lower(), title or name.capitalize(), _ICONS.get(name, "created"), name.capitalize(),
-    )  # fmt: skip
+        name.lower(),
+        title or name.capitalize(),
+        _ICONS.get(name, "created"),
+        name.capitalize(),
+    )
 
 
 def duration_text(milliseconds: float) -> str:
@@ -94,17 +110,22 @@ def ago(moment: datetime | None) -> SafeString:
     unit = next(
         text
         for limit, text in (
-            (10, "now"), (60, f"{int(size)} s"), (3600, f"{int(size // 60)} m"), (86400, f"{int(size // 3600)} h"),
+            (10, "now"),
+            (60, f"{int(size)} s"),
+            (3600, f"{int(size // 60)} m"),
+            (86400, f"{int(size // 3600)} h"),
             (float("inf"), f"{int(size // 86400)} d"),
         )
         if size < limit
-    )  # fmt: skip
+    )
     text = unit if unit == "now" else f"{unit} ago" if seconds > 0 else f"in {unit}"
     stamp = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}" title="{}" data-ago>{}</time>',
-        stamp.isoformat(), f"{stamp:%Y-%m-%d %H:%M:%S} UTC", text,
-    )  # fmt: skip
+        stamp.isoformat(),
+        f"{stamp:%Y-%m-%d %H:%M:%S} UTC",
+        text,
+    )
 
 
 @register.simple_tag(takes_context=True)
@@ -149,7 +170,7 @@ def json_tree(value: Any, open_levels: int = 2) -> SafeString:
     if left <= 0:
         parts.append('<span class="leaf muted">… too large to show whole: read it over the API</span>')
     parts.append("</div>")
-    return mark_safe("".join(parts))  # noqa: S308 - every text in it went through conditional escaping below
+    return mark_safe("".join(parts))  # every text in it was escaped by format_html
 
 
 def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, left: int) -> int:
@@ -157,6 +178,8 @@ def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, lef
     if left <= 0:
         return 0
     name = format_html('<span class="key">{}</span>: ', key) if key is not None else ""
+    if isinstance(value, dict) and str(value.get("type", "")).endswith(":aes_encrypted"):
+        value = "••••••"  # a secret: only expressions of the execution read it
     if not isinstance(value, (dict, list)) or not value:
         parts.append(f'<span class="leaf">{name}{_leaf(value)}</span>')
         return left - 1

@@ -1,4 +1,4 @@
-"""A flow's task tree in the form that the pages draw: one row per task, outer ones first. Lays out nothing."""
+"""A flow's task tree as the pages draw it: one row per task, outer ones first. Lays out nothing."""
 
 from typing import Any
 

@@ -131,6 +131,37 @@ document.addEventListener("click", event => {
   if (view) showView(view.dataset.view)
 })
 
+/** An action: at once where nothing can be lost, else its dialog asks first. */
+document.addEventListener("click", event => {
+  const button = event.target.closest("[data-act]")
+  if (!button || button.tagName === "A") return
+  const dialog = document.getElementById(`act-${button.dataset.act}`)
+  if (!dialog) { act(button.dataset.act, new FormData()); return }
+  const from = dialog.querySelector("[name=from]")
+  if (from) {
+    from.value = button.dataset.from ?? ""
+    dialog.querySelector("[data-whole]").hidden = Boolean(from.value)
+    dialog.querySelector("[data-part]").hidden = !from.value
+  }
+  dialog.showModal()
+})
+
+document.addEventListener("submit", event => {
+  const form = event.target.closest("[data-act-form]")
+  if (!form) return
+  event.preventDefault()
+  form.closest("dialog").close()
+  act(form.dataset.actForm, new FormData(form))
+})
+
+async function act(name, body) {
+  try {
+    const found = await (await request(`${base}/${name}`, { method: "POST", body })).json()
+    if (found.location) location.href = found.location
+    else { toast(`${name.charAt(0).toUpperCase()}${name.slice(1)}: asked for.`); refresh() }
+  } catch (error) { toast(error.message, "error") }
+}
+
 function showView(name) {
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === name)
   for (const pane of document.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name
@@ -157,4 +188,3 @@ timeline.flatten()
 if (selected) timeline.select(selected, { reveal: true })
 redraw()
 loadAll()
-export { model, refresh, stream }

@@ -13,6 +13,8 @@ export class Model {
     this.children = new Map() // parent id or null -> runs in order of creation
     this.tally = new Map() // parent id or null -> {state: count}
     this.byTask = new Map() // task id -> {state: count}
+    this.groups = new Map() // parent id -> Map of iteration -> {key, value, iteration, runs, state}
+    this.groupTally = new Map() // parent id -> {state: count of its iterations}
     this.lastSeq = 0
     this.latest = 0
   }
@@ -46,8 +48,11 @@ export class Model {
       if (siblings.length && siblings.at(-1).seq > seq) siblings.splice(siblings.findIndex(other => other.seq > seq), 0, run)
       else siblings.push(run)
       this.count(run, 1)
+      if (value !== null && parent !== null) this.intoGroup(run)
       this.lastSeq = Math.max(this.lastSeq, seq)
     }
+    const group = this.groupOf(this.runs.get(id))
+    if (group) this.regroup(group)
     this.latest = Math.max(this.latest, history.at(-1))
   }
 
@@ -59,6 +64,26 @@ export class Model {
     }
   }
 
+  groupOf(run) { return this.groups.get(run.parent)?.get(String(run.iteration ?? run.value)) }
+
+  /** Runs with a value under one parent belong to an iteration of it (a ForEach): counted and folded together. */
+  intoGroup(run) {
+    const key = String(run.iteration ?? run.value)
+    if (!this.groups.has(run.parent)) { this.groups.set(run.parent, new Map()); this.groupTally.set(run.parent, {}) }
+    const groups = this.groups.get(run.parent)
+    if (!groups.has(key)) groups.set(key, { key, parent: run.parent, value: run.value, iteration: run.iteration, runs: [], state: null })
+    groups.get(key).runs.push(run)
+  }
+
+  regroup(group) {
+    const state = worst(group.runs)
+    if (state === group.state) return
+    const counts = this.groupTally.get(group.parent)
+    if (group.state) counts[group.state] -= 1
+    counts[state] = (counts[state] ?? 0) + 1
+    group.state = state
+  }
+
   get ended() { return isTerminal(this.state) }
 
   /** Now, on the execution's own scale. */
@@ -67,6 +92,8 @@ export class Model {
 
 const TERMINAL = new Set(["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED"])
 const WAITING = new Set(["CREATED", "QUEUED", "RETRYING", "RESTARTED"])
+const WORST = ["FAILED", "KILLED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "QUEUED", "CREATED", "RESTARTED", "WARNING", "CANCELLED", "SUCCESS", "SKIPPED", "RETRIED"]
+export const worst = runs => WORST.find(state => runs.some(run => run.state === state)) ?? "CREATED"
 export const isTerminal = state => TERMINAL.has(state)
 export const isBad = state => state === "FAILED" || state === "KILLED" || state === "WARNING"
 

@@ -47,9 +47,9 @@ export class Timeline {
 
   walk(parent, depth, rows) {
     const siblings = this.model.children.get(parent) ?? []
-    const groups = depth > 0 && siblings.some(run => run.value !== null) ? byValue(siblings) : null
-    if (groups && groups.length > 1 && siblings.length > groups.length) {
-      for (const group of badFirst(groups, g => g.runs.some(run => isBad(run.state)))) {
+    const groups = [...this.model.groups.get(parent)?.values() ?? []]
+    if (groups.length && siblings.length > groups.length) {
+      for (const group of badFirst(groups, g => isBad(g.state))) {
         const key = `${parent}/${group.key}`
         const opened = this.isOpen(key, groups.length <= FOLD)
         rows.push({ group, depth, key, opened, foldable: true })
@@ -124,7 +124,7 @@ export class Timeline {
     const toggle = element("span", foldable ? `tl-toggle ${opened ? "open" : ""}` : "tl-toggle none")
     if (foldable) toggle.append(icon("chevron"))
     box.append(toggle)
-    const state = run ? run.state : groupState(group)
+    const state = run ? run.state : group.state
     const mark = element("span", `dot s-${state.toLowerCase()}`)
     mark.title = state.charAt(0) + state.slice(1).toLowerCase()
     mark.append(icon(stateIcon(state)))
@@ -133,7 +133,8 @@ export class Timeline {
     name.textContent = run ? run.task : `#${group.iteration ?? ""}`
     box.append(name)
     const value = run ? run.value : group.value
-    if (value !== null && value !== undefined && !(run && depth > 0 && run.inGroup)) {
+    const told = run && run.value !== null && (this.model.children.get(run.parent)?.length ?? 0) > (this.model.groups.get(run.parent)?.size ?? 0)
+    if (value !== null && value !== undefined && (!told || this.filter || this.onlyBad)) {
       const chip = element("span", "tl-value")
       chip.textContent = value
       chip.title = value
@@ -147,8 +148,9 @@ export class Timeline {
 
   /** "17 of 20, 1 failed" of a group of runs. */
   summary({ run, group, count }) {
-    const counts = run ? (count > 3 ? this.model.tally.get(run.id) : null) : tally(group.runs)
+    const counts = run ? this.model.groupTally.get(run.id) ?? (count > 3 ? this.model.tally.get(run.id) : null) : tally(group.runs)
     if (!counts) return ""
+    if (group && isTerminal(group.state)) return ""
     const all = Object.values(counts).reduce((a, b) => a + b, 0)
     const done = Object.entries(counts).reduce((sum, [state, n]) => sum + (isTerminal(state) ? n : 0), 0)
     const bad = ["FAILED", "WARNING", "KILLED"].filter(state => counts[state]).map(state => `${counts[state]} ${state.toLowerCase()}`)
@@ -157,7 +159,7 @@ export class Timeline {
 
   fillLane(lane, { run, group }, scale) {
     const now = this.model.now()
-    const bars = run ? runBars(run, this.model.states, now) : [{ ...groupSpan(group, now), kind: groupState(group), end: groupState(group) }]
+    const bars = run ? runBars(run, this.model.states, now) : [{ ...groupSpan(group, now), kind: group.state, end: group.state }]
     while (lane.children.length > bars.length) lane.lastChild.remove()
     bars.forEach((bar, i) => {
       const node = lane.children[i] ?? lane.appendChild(element("span", ""))
@@ -247,17 +249,6 @@ function runBars(run, states, now) {
   return run.attempts.flatMap(history => pieces(history, states, now))
 }
 
-function byValue(runs) {
-  const groups = new Map()
-  for (const run of runs) {
-    const key = String(run.iteration ?? run.value)
-    if (!groups.has(key)) groups.set(key, { key, value: run.value, iteration: run.iteration, runs: [] })
-    groups.get(key).runs.push(run)
-    run.inGroup = true
-  }
-  return [...groups.values()]
-}
-
 /** Stable: what is bad comes first, else the order of creation. */
 function badFirst(items, bad) { return [...items.filter(bad), ...items.filter(item => !bad(item))] }
 
@@ -267,8 +258,6 @@ function tally(runs) {
   return counts
 }
 
-const WORST = ["FAILED", "KILLED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "QUEUED", "CREATED", "WARNING", "CANCELLED", "SUCCESS", "SKIPPED"]
-function groupState(group) { return WORST.find(state => group.runs.some(run => run.state === state)) ?? group.runs[0].state }
 function groupSpan(group, now) {
   const spans = group.runs.map(run => span(run, now))
   return { from: Math.min(...spans.map(s => s.from)), to: Math.max(...spans.map(s => s.to)) }

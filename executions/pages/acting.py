@@ -1,0 +1,148 @@
+"""What a page's buttons do to executions, one or many, and the form of a pause. `actions` decides."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from executions import actions
+from executions.models import ExecutionRecord, TaskRunRecord
+from executions.pages import fields
+from executions.pages.rights import execution_or_404
+from executions.state import Execution
+from flows import catalog
+from flows.access import Role
+from flows.definition.states import State
+from flows.pages.rights import page
+
+MOST_AT_ONCE = 1000
+
+
+def refusal(error: Exception) -> tuple[int, str] | None:
+    """Status and text of an error that a user can do something about."""
+    status = getattr(error, "http_status", None)
+    reason = getattr(error, "reason", None) or str(error)
+    if status is None and type(error).__name__ == "Refused":
+        status = 409
+    return (status, reason) if status else None
+
+
+def _kill(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    return actions.kill(execution_id)
+
+
+def _restart(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    return actions.restart(execution_id, _revision(record, request))
+
+
+def _replay(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    return actions.replay(execution_id, request.POST.get("from") or None, _revision(record, request))
+
+
+def _revision(record: ExecutionRecord, request: HttpRequest) -> int | None:
+    """`latest` runs the flow as it is now; anything else the revision that ran."""
+    if request.POST.get("revision") != "latest":
+        return None
+    latest = catalog.find(record.namespace, record.flow_id).revision
+    return latest if latest != record.flow_revision else None
+
+
+def _change_status(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    name = request.POST.get("state", "")
+    if name not in State.__members__ or not State(name).is_terminal:
+        raise Http404("There is no such final state.")
+    return actions.change_status(execution_id, State(name))
+
+
+_ONE: dict[str, Callable[[ExecutionRecord, HttpRequest, str], Execution]] = {
+    "kill": _kill,
+    "restart": _restart,
+    "replay": _replay,
+    "status": _change_status,
+    "pause": lambda record, request, execution_id: actions.pause(execution_id),
+    "unqueue": lambda record, request, execution_id: actions.unqueue(execution_id),
+    "force_run": lambda record, request, execution_id: actions.force_run(execution_id),
+}
+_MANY: dict[str, Callable[[str], Any]] = {
+    "kill": actions.kill,
+    "restart": actions.restart,
+    "replay": actions.replay,
+    "resume": actions.resume,
+}
+
+
+@page("POST", role=Role.OPERATOR)
+def act(request: HttpRequest, execution_id: str, action: str) -> HttpResponse:
+    """Answers where to go on: the same page, or the new execution's. A refusal says why."""
+    record = execution_or_404(request, execution_id, Role.OPERATOR)
+    try:
+        if action == "delete":
+            actions.delete([execution_id])
+            messages.success(request, f"Execution {execution_id} was deleted.")
+            return JsonResponse({"location": "/executions"})
+        if action not in _ONE:
+            raise Http404("There is no such action.")
+        done = _ONE[action](record, request, execution_id)
+    except Exception as error:
+        refused = refusal(error)
+        if refused is None:
+            raise
+        return JsonResponse({"message": refused[1]}, status=refused[0])
+    return JsonResponse({"location": f"/executions/{done.id}" if done.id != execution_id else None})
+
+
+@page("POST", role=Role.OPERATOR)
+def bulk(request: HttpRequest) -> HttpResponse:
+    """The same on many: on all of them or, if one cannot, on none."""
+    name, ids = request.POST.get("action", ""), request.POST.get("ids", "").split()[:MOST_AT_ONCE]
+    if name not in _MANY or not ids:
+        raise Http404("There is no such action, or nothing was chosen.")
+    for execution_id in ids:
+        execution_or_404(request, execution_id, Role.OPERATOR)
+    try:
+        count = actions.bulk(name, ids, _MANY[name])
+        messages.success(request, f"{name.capitalize()}: {count} execution{'s' if count != 1 else ''}.")
+    except actions.BulkRefused as refused:
+        reasons = "; ".join(f"{execution_id}: {reason}" for execution_id, reason in refused.invalids[:5])
+        messages.error(request, f"Nothing was done, because not all of them allow it. {reasons}")
+    back = request.POST.get("back", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    return redirect(back if safe and back.startswith("/executions") else "/executions")
+
+
+@page("GET", "POST", role=Role.OPERATOR)
+def resume(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """At once when the pause asks for nothing, else after the form of its `onResume` inputs."""
+    record = execution_or_404(request, execution_id, Role.OPERATOR)
+    wanted = _asked_for(record)
+    if request.method == "GET":
+        context = {"execution": record, "execution_id": execution_id, "fields": fields.build(wanted)}
+        return render(request, "executions/resume.html", context)
+    given, files = fields.given(request, wanted)
+    try:
+        actions.resume(execution_id, given, files)
+    except Exception as error:
+        refused = refusal(error)
+        if refused is None:
+            raise
+        context = {
+            "execution": record,
+            "execution_id": execution_id,
+            "fields": fields.build(wanted, given, dict(getattr(error, "errors", ()))),
+            "refused": refused[1],
+        }
+        return render(request, "executions/resume.html", context, status=refused[0])
+    return redirect("execution", execution_id=execution_id)
+
+
+def _asked_for(record: ExecutionRecord) -> list[Any]:
+    """The `onResume` inputs of the task at which it paused."""
+    paused = TaskRunRecord.objects.filter(execution_id=record.pk, state="PAUSED").order_by("seq").first()
+    if paused is None:
+        return []
+    flow = catalog.find(record.namespace, record.flow_id, record.flow_revision, allow_deleted=True)
+    place = flow.task_index.get(paused.task_id)
+    return list(getattr(place.task, "on_resume", None) or ()) if place else []

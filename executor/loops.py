@@ -1,0 +1,300 @@
+"""The claim loop, the only place where messages are taken and applied: claim, handle, save, commit, and go on."""
+
+import os
+import select
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import psycopg
+
+from executions import store
+from executions.queue import postgres as queue
+from executions.queue.postgres import Claimed, Job, Received
+from executor.connections import (
+    Connection,
+    close_quietly,
+    connect,
+    first_line,
+    is_again,
+    is_lost,
+    is_transient,
+)
+from executor.handlers import Answers, Handled, Handler
+from executor.perform import Outgoing, tell_parent_of_failed
+from executor.resolver import DEADLINE, Resolver
+from executor.telemetry import count, tell
+
+MAX_TRIES = 5
+FIRST_PAUSE = 0.05  # back-off of a message: 50 ms, 200 ms, 800 ms, 3.2 s
+FULL_LOOK = 1.0
+IDLE_POLL = 0.5
+FULL_BATCH_MESSAGES = queue.SCAN // 2
+Claim = Callable[[Connection], list[Claimed]]
+Ring = Callable[[Sequence[Job]], None]
+
+
+class Loop:
+    """One thread, one connection. Safe beside any number of others, in this process and elsewhere."""
+
+    def __init__(
+        self, name: str, handler: Handler, resolver: Resolver, poll: float, ring: Ring | None
+    ) -> None:
+        self.name, self._handler, self._resolver = name, handler, resolver
+        self._poll, self._ring = poll, ring
+        self._stopping = threading.Event()
+        self._connection: Connection | None = None
+        self._notified = False
+        self._highest = 0
+        self._last_full_look = 0.0
+        self._inbox: list[tuple[str, Answers]] = []
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        os.set_blocking(self._wake_read, False)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def stop(self) -> None:
+        """The batch at hand is finished first."""
+        self._stopping.set()
+        self._wake()
+
+    def deliver(self, execution_id: str, answers: Answers) -> None:
+        """From the resolver's threads: go on with an execution that waited for answers."""
+        self._inbox.append((execution_id, answers))
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full: it is awake already
+            os.write(self._wake_write, b"x")
+
+    # --- the loop
+
+    def _run(self) -> None:
+        pause, idle = 0.05, self._poll
+        while not self._stopping.is_set():
+            try:
+                taken = self._turn()
+                pause = 0.05
+                if taken or self._notified or self._inbox:
+                    idle = self._poll
+                    if taken and self._is_full(taken):
+                        continue
+                if not self._notified and not self._inbox:
+                    self._wait(idle)
+                    idle = self._poll if self._notified else min(idle * 2, IDLE_POLL)
+            except Exception as error:
+                self._after(error, pause)
+                pause = min(pause * 2, 2.0)
+        self._disconnect()
+
+    def _after(self, error: Exception, pause: float) -> None:
+        """Nothing ends this loop: the transaction is undone, and tried again on a connection that works."""
+        if is_lost(error):
+            tell("database.lost", loop=self.name, error=first_line(error))
+            count("connections_lost")
+            self._disconnect()
+        else:
+            again = is_again(error)
+            tell(
+                "transaction.again" if again else "loop.failed",
+                exc_info=not again,
+                loop=self.name,
+                error=first_line(error),
+            )
+            count("transactions_again" if again else "loop_failures")
+            self._roll_back()
+        self._stopping.wait(pause)
+
+    def _turn(self) -> list[Claimed]:
+        connection = self._connected()
+        self._notified = False
+        while self._inbox:
+            execution_id, answers = self._inbox.pop(0)
+            self._guarded(
+                connection, lambda c, id_=execution_id: queue.claim_only(c, [id_]), {execution_id: answers}
+            )
+        low = max(self._highest - queue.LATE, 0)
+        now = time.monotonic()
+        if now - self._last_full_look >= FULL_LOOK:
+            low, self._last_full_look = 0, now
+        return self._guarded(connection, lambda c: queue.claim(c, low), {})
+
+    @staticmethod
+    def _is_full(taken: Sequence[Claimed]) -> bool:
+        return len(taken) >= queue.BATCH or sum(len(one.messages) for one in taken) >= FULL_BATCH_MESSAGES
+
+    def _guarded(self, connection: Connection, claim: Claim, answers: Mapping[str, Answers]) -> list[Claimed]:
+        """One batch; when it fails for a reason of its own, one execution per transaction."""
+        taken: list[Claimed] = []
+        try:
+            self._batch(connection, claim, answers, taken)
+        except Exception as error:
+            if is_transient(error) or not taken:
+                raise
+            connection.rollback()
+            tell("batch.failed", loop=self.name, executions=len(taken), error=first_line(error))
+            count("batches_failed")
+            self._replay(connection, taken, answers)
+        return taken
+
+    def _batch(
+        self, connection: Connection, claim: Claim, answers: Mapping[str, Answers], taken: list[Claimed]
+    ) -> None:
+        """The transaction: take messages, apply them, save, send. All of it or nothing."""
+        taken.extend(claim(connection))
+        if not taken:
+            connection.rollback()
+            return
+        batch = self._handler.handle(connection, taken, answers)
+        ready = [handled for handled in batch if not handled.calls]
+        waiting = [handled for handled in batch if handled.calls]
+        made = self._save(connection, ready)
+        queue.put_back(connection, [handled.claimed for handled in waiting], DEADLINE + 5.0)
+        connection.commit()
+        self._committed(ready, waiting, taken)
+        if made and self._ring is not None:
+            self._ring(made)
+
+    def _save(self, connection: Connection, ready: Sequence[Handled]) -> list[Job]:
+        out = Outgoing()
+        for handled in ready:
+            out.add(handled.execution, handled.effects)
+            out.creates.extend(handled.children)
+        changed = [handled.execution for handled in ready if handled.is_changed]
+        _stamp(ready, self._handler.now())
+        if changed:
+            store.save(connection, changed)
+        out.ended = [handled.execution.id for handled in ready if handled.ended]
+        out.hints = [store.hint(execution) for execution in changed]
+        return out.send(connection)
+
+    def _committed(
+        self, ready: Sequence[Handled], waiting: Sequence[Handled], taken: Sequence[Claimed]
+    ) -> None:
+        for handled in ready:
+            store.settle(handled.execution)
+            if not handled.execution.state.is_terminal:
+                self._handler.cache.put(handled.execution)
+            for text in handled.dropped:
+                tell("message.dropped", execution=handled.execution.id, reason=text)
+        for handled in waiting:
+            self._resolver.ask(handled, self.deliver)
+        count("batches")
+        count("messages", sum(len(one.messages) for one in taken))
+        self._highest = max(self._highest, max(one.messages[-1].id for one in taken))
+
+    # --- what goes wrong for one execution only
+
+    def _replay(
+        self, connection: Connection, taken: Sequence[Claimed], answers: Mapping[str, Answers]
+    ) -> None:
+        for one in taken:
+            try:
+                self._batch(
+                    connection, lambda c, id_=one.execution_id: queue.claim_only(c, [id_]), answers, []
+                )
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                connection.rollback()
+                if len(one.messages) == 1:
+                    self._set_aside(connection, one, one.messages[0], error)
+                else:
+                    self._replay_messages(connection, one, answers)
+
+    def _replay_messages(self, connection: Connection, one: Claimed, answers: Mapping[str, Answers]) -> None:
+        """Message by message, in order: only the one that raises is set aside."""
+        for message in one.messages:
+            try:
+                self._batch(
+                    connection,
+                    lambda c, m=message.id: queue.claim_only(c, [one.execution_id], [m]),
+                    answers,
+                    [],
+                )
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                connection.rollback()
+                self._set_aside(connection, one, message, error)
+
+    def _set_aside(self, connection: Connection, one: Claimed, message: Received, error: Exception) -> None:
+        """Later, or after too many tries in `dead_letters`, and its execution FAILED."""
+        facts = {"execution": one.execution_id, "type": message.type, "error": first_line(error)}
+        reason = f"{message.type}: {type(error).__name__}: {first_line(error)}"
+        if message.type == "execution.poisoned":
+            self._fail_hard(connection, one, message, error)
+        elif message.tries + 1 >= MAX_TRIES:
+            queue.park(connection, [message.id], _traceback(error), reason[:2000])
+            queue.notify(connection, queue.WORK)
+            tell("message.parked", **facts)
+            count("messages_parked")
+        else:
+            queue.postpone(connection, [message.id], FIRST_PAUSE * 4**message.tries)
+            tell("message.failed", exc_info=True, tries=message.tries + 1, **facts)
+            count("messages_failed")
+        connection.commit()
+
+    def _fail_hard(self, connection: Connection, one: Claimed, message: Received, error: Exception) -> None:
+        """Not even the end by the engine works (its flow or rows cannot be read): end it by SQL."""
+        reason = str(message.body.get("reason") or first_line(error))
+        queue.park(connection, [message.id], _traceback(error), reason)
+        parent = store.fail_hard(connection, one.execution_id, reason)
+        told = tell_parent_of_failed(parent, one.execution_id, reason)
+        if told is not None:
+            queue.publish_all(connection, [told])
+        queue.notify_all(connection, [queue.WORK, queue.STREAM])
+        tell("execution.failed_hard", execution=one.execution_id, error=first_line(error))
+
+    # --- connection and waiting
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self.name)
+            self._connection.add_notify_handler(self._on_notify)
+            self._connection.execute(f"LISTEN {queue.WORK}", prepare=False)
+            self._connection.commit()
+            self._last_full_look = 0.0
+        return self._connection
+
+    def _on_notify(self, notification: psycopg.Notify) -> None:
+        self._notified = True
+
+    def _disconnect(self) -> None:
+        close_quietly(self._connection)
+        self._connection = None
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection is not None:
+                self._connection.rollback()
+        except psycopg.Error:
+            self._disconnect()
+
+    def _wait(self, seconds: float) -> None:
+        """Until notified, woken or `seconds` have passed."""
+        assert self._connection is not None
+        pgconn = self._connection.pgconn
+        readable, _, _ = select.select([pgconn.socket, self._wake_read], [], [], seconds)
+        if pgconn.socket in readable:
+            pgconn.consume_input()
+            while pgconn.notifies():
+                self._notified = True
+        if self._wake_read in readable:
+            with suppress(BlockingIOError):
+                os.read(self._wake_read, 4096)
+
+
+def _stamp(ready: Sequence[Handled], now: datetime) -> None:
+    """The end is dated as late as the transaction allows: what is stored is what a client can see."""
+    for handled in ready:
+        histories = handled.execution.histories
+        if handled.ended and histories[-1][0].is_terminal and histories[-1][1] < now:
+            histories[-1] = (histories[-1][0], now)
+
+
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-20_000:]

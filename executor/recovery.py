@@ -1,0 +1,139 @@
+"""Keeps this executor's row alive, finds dead processes and work that nobody has any more."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from executions import services, store
+from executions.ids import new_id
+from executions.queue import postgres as queue
+from executions.queue.postgres import Job
+from executions.services import Service
+from executor.background import Background
+from executor.clock import Clock
+from executor.connections import Connection
+from executor.telemetry import count, counters, tell
+from flows import catalog
+
+EVERY = 0.25
+BEAT = 2.0
+# By heartbeat: silent for so long, as long as this loop itself saw the database throughout.
+SILENCE = 8.0
+# By session lock: found free for so long without a heartbeat in between. A worker that merely lost its connection
+# has a new one, and the lock again, sooner.
+UNLOCKED = 0.5
+# After (re)connecting, locks mean nothing for a while: everybody else is reconnecting too.
+SETTLING = 3.0
+LOST_CLAIM = 2.0
+SLOW_LOOK = 5.0
+UNCLAIMED = 5.0
+Ring = Callable[[Sequence[Job]], None]
+
+
+class Recovery(Background):
+    name = "recovery"
+
+    def __init__(self, clock: Clock, threads: int, ring: Ring | None) -> None:
+        super().__init__()
+        self.id = new_id()
+        self._clock, self._threads, self._ring = clock, threads, ring
+        self._lock_key = 0
+        self._enlisted = False
+        self._last_beat = self._last_slow_look = self._since = 0.0
+        self._unlocked: dict[
+            tuple[str, str], float
+        ] = {}  # (service, its beat) -> when first seen without lock
+
+    def opened(self, connection: Connection) -> None:
+        """The lock comes before the row: a row without lock is a dead process."""
+        self._since = time.monotonic()
+        self._unlocked.clear()
+        if not self._lock_key:
+            self._lock_key = secrets.randbits(62)
+        services.lock(connection, self._lock_key)
+        if not self._enlisted:
+            self._enlist(connection)
+
+    def closing(self, connection: Connection) -> None:
+        services.leave(connection, self.id)
+
+    def turn(self, connection: Connection) -> float:
+        now = time.monotonic()
+        if now - self._last_beat >= BEAT:
+            self._last_beat = now
+            self._clock.adjust(connection)
+            if not services.beat(connection, self.id, "RUNNING", counters()):
+                self.id = new_id()
+                self._enlist(connection)
+        self._sweep(connection, now)
+        if now - self._last_slow_look >= SLOW_LOOK:
+            self._last_slow_look = now
+            self._look_slowly(connection)
+        return EVERY
+
+    def _enlist(self, connection: Connection) -> None:
+        row = {
+            "id": self.id,
+            "kind": "executor",
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "lock_key": self._lock_key,
+            "threads": self._threads,
+        }
+        services.enlist(connection, row, counters())
+        self._enlisted = True
+
+    def _sweep(self, connection: Connection, now: float) -> None:
+        seen = services.others(connection, self.id)
+        dead = [service for service in seen if self._is_dead(service, now)]
+        current = {(service.id, service.beat) for service in seen}
+        self._unlocked = {key: since for key, since in self._unlocked.items() if key in current}
+        buried = services.bury(connection, dead) if dead else []
+        for service_id, kind in buried:
+            tell("worker.lost", service=service_id, kind=kind)
+            count("services_lost")
+        if buried:
+            self._lose_jobs(connection, 0.0)
+
+    def _is_dead(self, service: Service, now: float) -> bool:
+        watched = now - self._since
+        key = (service.id, service.beat)
+        if service.is_unlocked:
+            first = self._unlocked.setdefault(key, now)
+            if watched > SETTLING and now - first >= UNLOCKED:
+                return True
+        else:
+            self._unlocked.pop(key, None)
+        return service.silence > SILENCE and watched > SILENCE
+
+    def _lose_jobs(self, connection: Connection, seconds: float) -> None:
+        lost = queue.lose_jobs(connection, seconds)
+        if lost:
+            queue.notify(connection, queue.WORK)
+            tell("jobs.lost", jobs=len(lost), workers=",".join(sorted({worker for _, _, worker in lost})))
+            count("jobs_lost", len(lost))
+
+    def _look_slowly(self, connection: Connection) -> None:
+        """What no event tells of."""
+        self._lose_jobs(connection, LOST_CLAIM)
+        unclaimed = queue.unclaimed_jobs(connection, UNCLAIMED)
+        if unclaimed:
+            queue.notify(connection, queue.JOBS, "r")
+            if self._ring is not None:
+                self._ring(unclaimed)
+        queue.park_strays(connection)
+        for namespace, flow_id in store.drop_orphan_slots(connection):
+            self._grant(connection, namespace, flow_id)
+
+    def _grant(self, connection: Connection, namespace: str, flow_id: str) -> None:
+        try:
+            flow = catalog.load(connection, namespace, flow_id)
+        except LookupError:
+            return
+        if flow.concurrency is not None:
+            with connection.transaction():
+                store.hold_limits(connection, [(namespace, flow_id)])
+                store.grant_slots(connection, namespace, flow_id, flow.concurrency.limit)
+            queue.notify(connection, queue.WORK)

@@ -1,0 +1,83 @@
+"""Answers questions of the engine (`Resolve`) outside the batch's transaction, each with a deadline."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+from executions import store
+from executions.codec import loads
+from executions.expressions import SiteServices
+from executions.state import Execution
+from executor.connections import close_quietly, connect
+from executor.handlers import Answers, Handled
+from executor.telemetry import count, tell
+from flows.expressions.errors import Call, ExpressionError
+
+DEADLINE = 20.0
+THREADS = 4
+Deliver = Callable[[str, Answers], None]
+
+
+class Resolver:
+    """Threads are made at the first question. Two pools: one waits for answers, the other gives them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
+
+    def ask(self, handled: Handled, deliver: Deliver) -> None:
+        """Returns at once; `deliver` is called from another thread with all answers so far."""
+        with self._lock:
+            if self._pools is None:
+                self._pools = (
+                    ThreadPoolExecutor(THREADS, "resolver"),
+                    ThreadPoolExecutor(4 * THREADS, "answer"),
+                )
+        self._pools[0].submit(self._resolve, handled, deliver)
+
+    def stop(self) -> None:
+        with self._lock:
+            pools, self._pools = self._pools, None
+        for pool in pools or ():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _resolve(self, handled: Handled, deliver: Deliver) -> None:
+        execution = handled.execution
+        answers: dict[Call, Any] = dict(handled.answers)
+        until = time.monotonic() + DEADLINE
+        pools = self._pools
+        if pools is None:
+            return
+        futures = {call: pools[1].submit(_answer, execution, call) for call in handled.calls}
+        for call, future in futures.items():
+            answers[call] = self._result(call, future, until - time.monotonic())
+        count("questions_resolved", len(futures))
+        deliver(execution.id, answers)
+
+    def _result(self, call: Call, future: "Future[Any]", seconds: float) -> Any:
+        try:
+            return future.result(max(seconds, 0.0))
+        except FutureTimeout:
+            future.cancel()
+            tell("resolve.late", function=call.name, seconds=DEADLINE)
+            return ExpressionError(f"The function '{call.name}' gave no answer within {DEADLINE:g} seconds.")
+        except ExpressionError as error:
+            return error
+        except Exception as error:
+            return ExpressionError(f"The function '{call.name}' failed: {error}")
+
+
+def _answer(execution: Execution, call: Call) -> Any:
+    """A connection of its own: an answer that hangs must not hold up others."""
+    arguments: Mapping[str, Any] = loads(call.arguments)
+    starter = store.starter_of(execution)
+    readable = (execution.id,) if starter is None else (execution.id, starter)
+    connection = connect("answer", autocommit=True)
+    try:
+        services = SiteServices(connection, execution.namespace, execution.flow_id, readable)
+        return services.call(call.name, dict(arguments))
+    finally:
+        close_quietly(connection)

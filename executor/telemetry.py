@@ -1,0 +1,53 @@
+"""Every log line of the executor and its counters. The loops tell what happened; how it is said is decided here."""
+
+import logging
+import threading
+from collections import Counter
+from typing import Any
+
+log = logging.getLogger("celesta.executor")
+
+_LEVELS = {
+    "executor.started": logging.INFO,
+    "executor.stopping": logging.INFO,
+    "executor.stopped": logging.INFO,
+    "queues.cleaned": logging.INFO,
+    "database.lost": logging.WARNING,
+    "database.back": logging.INFO,
+    "transaction.again": logging.WARNING,
+    "batch.failed": logging.WARNING,
+    "message.failed": logging.WARNING,
+    "message.parked": logging.ERROR,
+    "message.dropped": logging.INFO,
+    "execution.failed_hard": logging.ERROR,
+    "resolve.late": logging.WARNING,
+    "worker.lost": logging.WARNING,
+    "jobs.lost": logging.WARNING,
+    "jobs.rung": logging.INFO,
+    "loop.failed": logging.ERROR,
+}
+
+_lock = threading.Lock()
+_counters: Counter[str] = Counter()
+
+
+def tell(event: str, *, exc_info: bool = False, **facts: Any) -> None:
+    """One event, one line: `event name=value ...`."""
+    told = " ".join(f"{name}={_shown(value)}" for name, value in facts.items())
+    log.log(_LEVELS.get(event, logging.INFO), "%s %s", event, told, exc_info=exc_info)
+
+
+def count(name: str, by: int = 1) -> None:
+    with _lock:
+        _counters[name] += by
+
+
+def counters() -> dict[str, int]:
+    """A copy: stored with the service's heartbeat, read by pages and metrics."""
+    with _lock:
+        return dict(_counters)
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text) if " " in text or not text else text
