@@ -10,7 +10,7 @@ import orjson
 
 Json = Any
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-_MAX_DEPTH = 500
+_MAX_DEPTH = 200
 _REPLACEMENT = "\ufffd"
 
 loads = orjson.loads
