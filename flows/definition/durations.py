@@ -27,7 +27,8 @@ def parse_duration(value: Any) -> timedelta:
 
 def _parse_text(text: str) -> timedelta:
     match = _PATTERN.fullmatch(text)
-    if match is None or (match[2] is None and not any(match.group(4, 5, 6))):
+    times = match.group(4, 5, 6) if match else ()
+    if match is None or not any(times) and (match[2] is None or match[3]):
         raise ValueError(f"Text '{text[:100]}' cannot be parsed to a Duration")
     sign, days, _, hours, minutes, seconds, fraction = match.groups()
     whole = timedelta(

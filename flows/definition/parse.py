@@ -99,7 +99,9 @@ def _violations(error: ValidationError, root: Node, kind: str) -> list[Violation
         for one in details
         if not (one["type"] == "too_short" and tuple(one["loc"]) in broken_lists)
     ]
-    return list(dict.fromkeys(sorted(found, key=lambda one: (one.line, one.column))))
+    # As in Kestra, what cannot be read at all speaks before what breaks a rule.
+    found.sort(key=lambda one: (one.kind != "structure", one.line, one.column))
+    return list(dict.fromkeys(found))
 
 
 def _placed(error: rules.Broken, root: Node) -> Violation:

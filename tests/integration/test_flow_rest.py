@@ -146,7 +146,7 @@ def test_an_unknown_type_is_named_with_near_matches(rest: Rest) -> None:
         ("a" * 11_000_000, "larger than"),
         ("id: a\nid: b\n", "Duplicate field 'id'"),
         ("id: !!python/object/apply:os.system [ls]\n", "is not allowed"),
-        ("", "expected a map"),
+        ("", "must be a flow"),
         ("- a\n", "expected a map"),
         ("\x00", "Invalid YAML"),
     ],

@@ -31,4 +31,4 @@ def test_text_of_several_lines_is_a_literal_block() -> None:
 
 
 def test_lists_of_maps_start_on_the_dash() -> None:
-    assert to_yaml({"tasks": [{"id": "a", "n": 1}]}) == "tasks:\n  - id: a\n    n: 1\n"
+    assert to_yaml({"tasks": [{"id": "a", "type": 1}]}) == "tasks:\n  - id: a\n    type: 1\n"
