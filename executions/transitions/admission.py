@@ -59,4 +59,8 @@ def changed(turn: Turn) -> bool:
     execution = turn.execution
     if execution.state in (State.RESTARTED, State.CREATED):
         return begin(turn)
+    if execution.state.is_terminal and execution.memory.get("closing"):
+        turn.remember("closing", None)
+        ending.closed(turn)
+        return False
     return execution.state in _GOING

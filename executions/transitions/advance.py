@@ -24,7 +24,18 @@ from executions.messages import (
     TimerFired,
 )
 from executions.state import Execution
-from executions.transitions import admission, aftermath, ending, join, killing, sla, start, subflows, tree, wake
+from executions.transitions import (
+    admission,
+    aftermath,
+    ending,
+    join,
+    killing,
+    sla,
+    start,
+    subflows,
+    tree,
+    wake,
+)
 from executions.transitions.effects import Resolve, Step, StopTasks
 from executions.transitions.turn import Turn
 from flows.definition.model import Flow
@@ -97,7 +108,7 @@ def _apply(turn: Turn, message: Message) -> bool:
     """Join one message. True when the execution goes on from where it stood."""
     match message:
         case ExecutionCreated():
-            return turn.execution.state is State.CREATED and admission.begin(turn)
+            return turn.execution.state in (State.CREATED, State.RESTARTED) and admission.begin(turn)
         case ExecutionChanged():
             return admission.changed(turn)
         case SlotGranted():

@@ -28,8 +28,13 @@ def close(turn: Turn, state: State) -> None:
     turn.drop_todo()
     for key in ("killing", "target", "cascade"):
         turn.execution.memory.pop(key, None)
+    closed(turn)
+
+
+def closed(turn: Turn) -> None:
+    """What follows from a terminal state, whoever set it."""
     release_slot(turn)
-    _tell_parent(turn, state)
+    _tell_parent(turn, turn.execution.state)
     aftermath.begin(turn)
 
 

@@ -59,7 +59,9 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
     fetch: dict[str, list[str]] = {}
     wanted = None if names.everything else names.inputs
     context["inputs"] = _small(execution.inputs, wanted, fetch.setdefault("inputs", []))
-    tasks = list(execution.by_task) if names.everything else [n for n in names.outputs if n in execution.by_task]
+    tasks = (
+        list(execution.by_task) if names.everything else [n for n in names.outputs if n in execution.by_task]
+    )
     context["outputs"] = _job_outputs(scope, tasks, fetch.setdefault("outputs", []))
     if names.everything or names.roots & _PARENT_NAMES:
         context["parents"] = _parents(scope)
@@ -97,7 +99,11 @@ class ContextScope:
 
     def names(self) -> Iterable[str]:
         own = [name for name in self.context if name not in ("fetch", "variables")]
-        return {**dict.fromkeys(own), **dict.fromkeys(self.context.get("variables") or {}), **dict.fromkeys(self.extra)}
+        return {
+            **dict.fromkeys(own),
+            **dict.fromkeys(self.context.get("variables") or {}),
+            **dict.fromkeys(self.extra),
+        }
 
     def _completed(self, kind: str) -> object:
         carried = self.context.get(kind) or {}
@@ -190,7 +196,9 @@ class _Outputs:
     def _by_value(self, chain: list[str], path: tuple[str, ...], parent: str | None, task_id: str) -> object:
         def values() -> Iterable[str]:
             runs = self.execution.children(parent)
-            found = dict.fromkeys(run.value for run in runs if run.task_id == task_id and run.value is not None)
+            found = dict.fromkeys(
+                run.value for run in runs if run.task_id == task_id and run.value is not None
+            )
             return [value for value in found if self._below(chain, (*path, value)) is not UNDEFINED]
 
         return LazyMap(lambda value: self._below(chain, (*path, value)), values)
@@ -210,7 +218,12 @@ class _Outputs:
 
 def _flow(scope: ExecutionScope) -> dict[str, Json]:
     flow = scope.flow
-    return {"id": flow.id, "namespace": flow.namespace, "revision": scope.execution.flow_revision, "tenantId": "main"}
+    return {
+        "id": flow.id,
+        "namespace": flow.namespace,
+        "revision": scope.execution.flow_revision,
+        "tenantId": "main",
+    }
 
 
 def _execution(scope: ExecutionScope) -> dict[str, Json]:

@@ -55,8 +55,15 @@ def ended(turn: Turn, message: SubflowEnded) -> None:
 
 def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
     run = turn.execution.runs.get(task_run_id)
-    if run is None or not run.attempts or run.attempts[-1].token != token or run.attempts[-1].state.is_terminal:
-        turn.step.dropped.append(f"news of execution {news.execution_id}: task run {task_run_id} waits for it no longer")
+    if (
+        run is None
+        or not run.attempts
+        or run.attempts[-1].token != token
+        or run.attempts[-1].state.is_terminal
+    ):
+        turn.step.dropped.append(
+            f"news of execution {news.execution_id}: task run {task_run_id} waits for it no longer"
+        )
         return
     task = turn.task(run)
     assert isinstance(task, ExecutableTask)
@@ -150,7 +157,13 @@ def _restart_child(turn: Turn, run: TaskRun, task: ExecutableTask, token: str) -
     turn.emit(
         RestartExecution(
             child_id,
-            {"executionId": turn.execution.id, "taskRunId": run.id, "token": token, "wait": True, **_asked(turn, run, task)},
+            {
+                "executionId": turn.execution.id,
+                "taskRunId": run.id,
+                "token": token,
+                "wait": True,
+                **_asked(turn, run, task),
+            },
         )
     )
     return True

@@ -229,6 +229,14 @@ class FlowableTask(Task):
         """Its own end state for the worst of its tasks."""
         return worst
 
+    def comes_after(self, run: Child, other: Child) -> bool:
+        """Whether `run` could only start after `other`: a replay from `other` has to do it again.
+
+        Here: tasks in a row; of a loop all runs of the tasks before are kept, as Kestra's graph has them."""
+        if run.position != other.position:
+            return run.position > other.position
+        return (run.iteration or 0) > (other.iteration or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:

@@ -37,6 +37,11 @@ class Loop(TaskList):
             return self._start(values, (ended.iteration or 0) + 1)
         return self._start(values, self._next_index(view, values))
 
+    def comes_after(self, run: Child, other: Child) -> bool:
+        if self.limit() == 1:
+            return super().comes_after(run, other)
+        return run.value == other.value and run.position > other.position
+
     def _start(self, values: Sequence[str], index: int) -> Sequence[Next]:
         return in_order(self.tasks, -1, values[index], index) if index < len(values) else ()
 
@@ -48,7 +53,9 @@ class Loop(TaskList):
         begun = view.children.count_of(head)
         if begun >= len(values) or view.children.of(head, values[begun]) is None:
             return begun
-        return next((i for i, value in enumerate(values) if view.children.of(head, value) is None), len(values))
+        return next(
+            (i for i, value in enumerate(values) if view.children.of(head, value) is None), len(values)
+        )
 
 
 class ForEach(Loop):

@@ -23,3 +23,6 @@ class Parallel(TaskList):
         free = self.concurrent - view.children.open()
         missing = (task for task in self.tasks if not task.disabled and view.children.of(task.id) is None)
         return [Next(task) for task, _ in zip(missing, range(free), strict=False)]
+
+    def comes_after(self, run: Child, other: Child) -> bool:
+        return False

@@ -32,7 +32,6 @@ def _parsed(text: str) -> Json:
         raise ValueError(f"Each values are not a JSON array: {error}: {text[:200]}") from None
 
 
-
 def _text(value: Json) -> str:
     if isinstance(value, str):
         return str(value)

@@ -130,7 +130,13 @@ class Driver:
     def step(self, *messages: Message) -> fx.Step:
         self.now += timedelta(milliseconds=1)
         step = advance(
-            self.flow, self.execution, messages, self.now, lambda: next(self.ids), PureServices(self.now), self.answers
+            self.flow,
+            self.execution,
+            messages,
+            self.now,
+            lambda: next(self.ids),
+            PureServices(self.now),
+            self.answers,
         )
         assert step.resolve is None, step.resolve
         self.effects.extend(step.effects)
