@@ -152,9 +152,7 @@ def replay(
         values = None
         if inputs is not None or files:
             values = checked_inputs(target, dict(inputs or {}), dict(files or {}), execution.id, None)
-        return control.replay(
-            target, execution, now, new_id, task_run_id=task_run_id, revision=revision, inputs=values
-        )
+        return control.replay(target, execution, now, new_id, task_run_id=task_run_id, revision=revision, inputs=values)
 
     return _control(execution_id, "replay", decide)
 
@@ -164,9 +162,7 @@ def force_run(execution_id: str) -> Execution:
 
 
 def unqueue(execution_id: str, state: State = State.RUNNING) -> Execution:
-    return _control(
-        execution_id, "unqueue", lambda flow, execution, now: control.unqueue(flow, execution, now, state)
-    )
+    return _control(execution_id, "unqueue", lambda flow, execution, now: control.unqueue(flow, execution, now, state))
 
 
 def change_status(execution_id: str, state: State) -> Execution:
@@ -194,9 +190,7 @@ def set_labels(execution_id: str, labels: Labels) -> Execution:
     )
 
 
-def delete(
-    execution_ids: Iterable[str], *, logs: bool = True, metrics: bool = True, storage: bool = True
-) -> int:
+def delete(execution_ids: Iterable[str], *, logs: bool = True, metrics: bool = True, storage: bool = True) -> int:
     """Remove executions for good; what still runs of them is stopped. Unknown ids are passed over."""
     with transaction.atomic():
         erased = erase.erase(database.current(), sorted(set(execution_ids)), logs=logs, metrics=metrics)
@@ -227,9 +221,7 @@ def _control(execution_id: str, action: str, decide: Decide) -> Execution:
     with transaction.atomic():
         connection = database.current()
         execution = _locked(connection, execution_id)
-        flow = catalog.find(
-            execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True
-        )
+        flow = catalog.find(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
         try:
             step = decide(flow, execution, _now())
         except control.Refused as refused:

@@ -28,9 +28,7 @@ _MAX_READ = 10 << 20
 class SiteServices:
     """Implements flows.expressions Services for one execution (or one about to be), on a psycopg connection."""
 
-    def __init__(
-        self, connection: Any, namespace: str, flow_id: str, execution_ids: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, connection: Any, namespace: str, flow_id: str, execution_ids: tuple[str, ...] = ()) -> None:
         self._connection, self._namespace, self._flow_id = connection, namespace, flow_id
         self._execution_ids = execution_ids  # whose files may be read: its own and its starter's
 
@@ -92,17 +90,12 @@ class SiteServices:
     def _address(self, path: str, namespace: str | None) -> str:
         """A namespace file by its path, or a file of an execution that this one may read."""
         if not is_uri(path):
-            return uri_of(
-                f"{files_prefix(namespace or self._namespace)}/{path.removeprefix('nsfile://').lstrip('/')}"
-            )
+            return uri_of(f"{files_prefix(namespace or self._namespace)}/{path.removeprefix('nsfile://').lstrip('/')}")
         folder = path_of(path)
         allowed = [
-            execution_prefix(self._namespace, self._flow_id, execution_id) + "/"
-            for execution_id in self._execution_ids
+            execution_prefix(self._namespace, self._flow_id, execution_id) + "/" for execution_id in self._execution_ids
         ]
         allowed.append(files_prefix(self._namespace) + "/")
         if not any(folder.startswith(prefix) for prefix in allowed):
-            raise ExpressionError(
-                f"Unable to read the file '{path}' as it didn't belong to the current execution"
-            )
+            raise ExpressionError(f"Unable to read the file '{path}' as it didn't belong to the current execution")
         return path

@@ -67,18 +67,14 @@ def _renderer(flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None,
     def render(value: Any, known: Mapping[str, Json]) -> Json:
         nonlocal services
         if services is None:
-            services = SiteServices(
-                connection or database.current(), flow.namespace, flow.id, (execution_id,)
-            )
+            services = SiteServices(connection or database.current(), flow.namespace, flow.id, (execution_id,))
         scope = DictScope({**roots, "inputs": encryption.revealed(dict(known))})
         return render_value(value, scope, services, typed=True)
 
     return render
 
 
-def _stored(
-    flow: Flow, execution_id: str, inputs: Sequence[Input], files: Mapping[str, Any]
-) -> dict[str, str]:
+def _stored(flow: Flow, execution_id: str, inputs: Sequence[Input], files: Mapping[str, Any]) -> dict[str, str]:
     """Uploads in the internal storage, by input id; a file that no input asks for is not kept."""
     known = {one.id for one in inputs if one.type == "FILE"}
     errors = [

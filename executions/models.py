@@ -283,9 +283,7 @@ class TriggerRecord(models.Model):
 
     class Meta:
         db_table = "triggers"
-        constraints = [
-            models.UniqueConstraint(fields=["namespace", "flow_id", "trigger_id"], name="triggers_key")
-        ]
+        constraints = [models.UniqueConstraint(fields=["namespace", "flow_id", "trigger_id"], name="triggers_key")]
         indexes = [models.Index(fields=["next_date"], name="triggers_next")]
 
 

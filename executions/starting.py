@@ -40,9 +40,7 @@ def refuse_system_labels(labels: list[dict[str, str]]) -> None:
     """Callers may not set what the system keeps there; the correlation id is theirs to give."""
     for label in labels:
         if label["key"].startswith("system.") and label["key"] not in (CORRELATION, "system.from"):
-            raise InvalidLabel(
-                f"System labels can only be set by Celesta itself, offending label: {label['key']}"
-            )
+            raise InvalidLabel(f"System labels can only be set by Celesta itself, offending label: {label['key']}")
 
 
 def merged_labels(flow: Flow, given: list[dict[str, str]], execution_id: str) -> list[dict[str, str]]:

@@ -69,9 +69,7 @@ class Execution:
     trigger: dict[str, Json] | None = None  # {"id","type","variables"}
     parent_id: str | None = None  # the execution this one was replayed from
     original_id: str = ""
-    parent_task_run: dict[str, Json] | None = (
-        None  # {"executionId","taskRunId"}: the Subflow that waits for this one
-    )
+    parent_task_run: dict[str, Json] | None = None  # {"executionId","taskRunId"}: the Subflow that waits for this one
     depth: int = 0  # length of the chain of executions that started each other
     schedule_date: datetime | None = None
     attempt_number: int = 1

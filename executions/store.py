@@ -65,9 +65,7 @@ def send(connection: Connection, executions: Sequence[Execution]) -> Any:
 def check_saved(cursor: Any, executions: Sequence[Execution]) -> None:
     count = cursor.fetchone()[0]
     if count != len(executions):
-        raise StaleVersion(
-            f"{len(executions) - count} of {len(executions)} executions were saved by somebody else"
-        )
+        raise StaleVersion(f"{len(executions) - count} of {len(executions)} executions were saved by somebody else")
 
 
 def saved_rows(executions: Iterable[Execution]) -> dict[str, Json]:

@@ -35,9 +35,7 @@ class StateCache:
             self._kept[kept.id] = kept
             self._weights[kept.id] = len(kept.runs)
             self._runs += len(kept.runs)
-            while len(self._kept) > self._max_executions or (
-                self._runs > self._max_runs and len(self._kept) > 1
-            ):
+            while len(self._kept) > self._max_executions or (self._runs > self._max_runs and len(self._kept) > 1):
                 self._remove(next(iter(self._kept)))
 
     def clear(self) -> None:
@@ -72,9 +70,7 @@ def obtain(connection: Connection, claimed: Sequence[Claimed], cache: StateCache
                 stale[kept.id] = kept
             if one.row is not None:
                 rows[one.execution_id] = one.row
-    unread = [
-        one.execution_id for one in claimed if one.execution_id not in found and one.execution_id not in rows
-    ]
+    unread = [one.execution_id for one in claimed if one.execution_id not in found and one.execution_id not in rows]
     fresh = {id_: store.read_execution(row) for id_, row in rows.items()}
     fresh.update((execution.id, execution) for execution in store.read_scalars(connection, unread))
     store.refresh(connection, [(copy, fresh[copy.id]) for copy in stale.values()])

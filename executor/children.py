@@ -33,9 +33,7 @@ def start_child(connection: Connection, effect: StartExecution, now: datetime) -
         execution_id=effect.execution_id,
     )
     files: dict[str, Any] = {}
-    inputs = checked_inputs(
-        flow, effect.inputs, files, effect.execution_id, effect.trigger, connection=connection
-    )
+    inputs = checked_inputs(flow, effect.inputs, files, effect.execution_id, effect.trigger, connection=connection)
     execution = built(flow, start, inputs, now)
     execution.parent_task_run = effect.parent_task_run
     execution.depth = effect.depth

@@ -138,9 +138,7 @@ class Handler:
                 asked, handled.open = handled.open, []
                 self._advance(handled, self._answers_to(connection, handled, asked))
 
-    def _answers_to(
-        self, connection: Connection, handled: Handled, asked: Sequence[fx.Effect]
-    ) -> list[Message]:
+    def _answers_to(self, connection: Connection, handled: Handled, asked: Sequence[fx.Effect]) -> list[Message]:
         answers: list[Message] = []
         for effect in asked:
             if isinstance(effect, fx.AcquireSlot):
@@ -165,9 +163,7 @@ class Handler:
             handled.children.append(start_child(connection, effect, self.now()))
         except psycopg.Error:
             raise
-        except (
-            Exception
-        ) as refused:  # a missing flow, refused inputs: the parent's task fails with the reason
+        except Exception as refused:  # a missing flow, refused inputs: the parent's task fails with the reason
             error = str(refused) or type(refused).__name__
         return SubflowStarted(
             task_run_id=waiting.get("taskRunId", ""),

@@ -40,9 +40,7 @@ Ring = Callable[[Sequence[Job]], None]
 class Loop:
     """One thread, one connection. Safe beside any number of others, in this process and elsewhere."""
 
-    def __init__(
-        self, name: str, handler: Handler, resolver: Resolver, poll: float, ring: Ring | None
-    ) -> None:
+    def __init__(self, name: str, handler: Handler, resolver: Resolver, poll: float, ring: Ring | None) -> None:
         self.name, self._handler, self._resolver = name, handler, resolver
         self._poll, self._ring = poll, ring
         self._stopping = threading.Event()
@@ -113,9 +111,7 @@ class Loop:
         self._notified = False
         while self._inbox:
             execution_id, answers = self._inbox.pop(0)
-            self._guarded(
-                connection, lambda c, id_=execution_id: queue.claim_only(c, [id_]), {execution_id: answers}
-            )
+            self._guarded(connection, lambda c, id_=execution_id: queue.claim_only(c, [id_]), {execution_id: answers})
         low = max(self._highest - queue.LATE, 0)
         now = time.monotonic()
         if now - self._last_full_look >= FULL_LOOK:
@@ -171,9 +167,7 @@ class Loop:
         out.hints = [store.hint(execution) for execution in changed]
         return out.send(connection)
 
-    def _committed(
-        self, ready: Sequence[Handled], waiting: Sequence[Handled], taken: Sequence[Claimed]
-    ) -> None:
+    def _committed(self, ready: Sequence[Handled], waiting: Sequence[Handled], taken: Sequence[Claimed]) -> None:
         for handled in ready:
             store.settle(handled.execution)
             if not handled.execution.state.is_terminal:
@@ -188,14 +182,10 @@ class Loop:
 
     # --- what goes wrong for one execution only
 
-    def _replay(
-        self, connection: Connection, taken: Sequence[Claimed], answers: Mapping[str, Answers]
-    ) -> None:
+    def _replay(self, connection: Connection, taken: Sequence[Claimed], answers: Mapping[str, Answers]) -> None:
         for one in taken:
             try:
-                self._batch(
-                    connection, lambda c, id_=one.execution_id: queue.claim_only(c, [id_]), answers, []
-                )
+                self._batch(connection, lambda c, id_=one.execution_id: queue.claim_only(c, [id_]), answers, [])
             except Exception as error:
                 if is_transient(error):
                     raise

@@ -21,9 +21,7 @@ STOP_SECONDS = 30.0
 class Executor:
     """Any number of them may run side by side."""
 
-    def __init__(
-        self, threads: int | None = None, poll_ms: int | None = None, ring: Ring | None = None
-    ) -> None:
+    def __init__(self, threads: int | None = None, poll_ms: int | None = None, ring: Ring | None = None) -> None:
         """`ring` tells brokers that do not live in the database of new jobs."""
         celesta = settings.CELESTA
         threads = threads or celesta.executor_threads
@@ -31,9 +29,7 @@ class Executor:
         self.clock = Clock()
         self.resolver = Resolver()
         handler = Handler(StateCache(), self.clock.now)
-        self.loops = [
-            Loop(f"loop-{number}", handler, self.resolver, poll, ring) for number in range(1, threads + 1)
-        ]
+        self.loops = [Loop(f"loop-{number}", handler, self.resolver, poll, ring) for number in range(1, threads + 1)]
         self.recovery = Recovery(self.clock, threads, ring)
         self.backgrounds = [self.recovery, Timers(), Cleaner(celesta)]
         self._stopped = threading.Event()

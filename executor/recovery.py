@@ -42,9 +42,7 @@ class Recovery(Background):
         self._lock_key = 0
         self._enlisted = False
         self._last_beat = self._last_slow_look = self._since = 0.0
-        self._unlocked: dict[
-            tuple[str, str], float
-        ] = {}  # (service, its beat) -> when first seen without lock
+        self._unlocked: dict[tuple[str, str], float] = {}  # (service, its beat) -> when first seen without lock
 
     def opened(self, connection: Connection) -> None:
         """The lock comes before the row: a row without lock is a dead process."""

@@ -39,9 +39,7 @@ class Access:
     def allows_somewhere(self, role: Role) -> bool:
         return any(given >= role for _, given in self.grants)
 
-    def filter(
-        self, rows: "QuerySet[Any]", role: Role = Role.VIEWER, field: str = "namespace"
-    ) -> "QuerySet[Any]":
+    def filter(self, rows: "QuerySet[Any]", role: Role = Role.VIEWER, field: str = "namespace") -> "QuerySet[Any]":
         """The rows that the caller may see; nothing else ever reaches an answer, a count or a facet."""
         namespaces = {granted for granted, given in self.grants if given >= role}
         if EVERYWHERE in namespaces:

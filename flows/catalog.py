@@ -133,9 +133,7 @@ def max_bytes() -> int:
     return int(getattr(settings, "FLOW_MAX_BYTES", MAX_BYTES))
 
 
-def record(
-    namespace: str, flow_id: str, revision: int | None = None, *, allow_deleted: bool = False
-) -> FlowRecord:
+def record(namespace: str, flow_id: str, revision: int | None = None, *, allow_deleted: bool = False) -> FlowRecord:
     """Raises FlowNotFound."""
     rows = FlowRecord.objects.filter(namespace=namespace, flow_id=flow_id)
     row = (rows.filter(latest=True) if revision is None else rows.filter(revision=revision)).first()
@@ -254,9 +252,7 @@ def with_trigger(type_name: str) -> Iterator[Flow]:
 def _lock(namespace: str, flow_id: str) -> FlowRecord | None:
     """One writer per flow at a time, also before its first revision."""
     with django_connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"flow:{namespace}/{flow_id}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"flow:{namespace}/{flow_id}"])
     return FlowRecord.objects.filter(namespace=namespace, flow_id=flow_id, latest=True).first()
 
 

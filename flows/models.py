@@ -27,9 +27,7 @@ class FlowRecord(models.Model):
         verbose_name = "flow"
         constraints = [
             models.UniqueConstraint(fields=["namespace", "flow_id", "revision"], name="flows_revision_key"),
-            models.UniqueConstraint(
-                fields=["namespace", "flow_id"], condition=Q(latest=True), name="flows_latest_key"
-            ),
+            models.UniqueConstraint(fields=["namespace", "flow_id"], condition=Q(latest=True), name="flows_latest_key"),
         ]
 
     def __str__(self) -> str:

@@ -53,9 +53,7 @@ class Child:
             start_new_session=True,
             env={**os.environ, SUPERVISOR_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
         )
-        self._reader = threading.Thread(
-            target=self._read, args=[self.process], daemon=True, name=f"log-{self.name}"
-        )
+        self._reader = threading.Thread(target=self._read, args=[self.process], daemon=True, name=f"log-{self.name}")
         self._reader.start()
 
     def has_died(self) -> bool:

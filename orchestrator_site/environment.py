@@ -81,9 +81,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         executor_threads=_integer(environ, "EXECUTOR_THREADS", 1, low=1, high=64),
         executor_poll_ms=_integer(environ, "EXECUTOR_POLL_MS", 25, low=1, high=60_000),
         worker_pool=_choice(environ, "WORKER_POOL", "threads", {"threads", "prefork", "solo"}),
-        worker_concurrency=_integer(
-            environ, "WORKER_CONCURRENCY", max(8, 4 * (os.cpu_count() or 2)), low=1, high=1024
-        ),
+        worker_concurrency=_integer(environ, "WORKER_CONCURRENCY", max(8, 4 * (os.cpu_count() or 2)), low=1, high=1024),
         broker_url=environ.get("CELERY_BROKER_URL") or None,
         queue_backend=_choice(environ, "QUEUE_BACKEND", "postgres", {"postgres", "kafka"}),
         kafka_bootstrap_servers=environ.get("KAFKA_BOOTSTRAP_SERVERS") or "localhost:9092",
@@ -94,9 +92,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         queues_clean_interval=_duration(environ, "QUEUES_CLEAN_INTERVAL", "PT1H"),
         task_modules=_words(environ.get("CELESTA_TASK_MODULES")),
         globals=_globals(environ.get("CELESTA_GLOBALS")),
-        message_limit_bytes=_integer(
-            environ, "CELESTA_MESSAGE_LIMIT_BYTES", 10 * 1024 * 1024, low=1024, high=1 << 30
-        ),
+        message_limit_bytes=_integer(environ, "CELESTA_MESSAGE_LIMIT_BYTES", 10 * 1024 * 1024, low=1024, high=1 << 30),
         secrets=_secrets(environ),
         envs=_envs(environ),
         storage=where / "storage",
@@ -171,11 +167,7 @@ def _envs(environ: Mapping[str, str]) -> Mapping[str, str]:
     found = {}
     for prefix in ("KESTRA_", "ENV_"):
         found.update(
-            {
-                name.removeprefix(prefix).lower(): value
-                for name, value in environ.items()
-                if name.startswith(prefix)
-            }
+            {name.removeprefix(prefix).lower(): value for name, value in environ.items() if name.startswith(prefix)}
         )
     return MappingProxyType(found)
 
@@ -187,9 +179,7 @@ def _encryption_key(text: str | None, where: Path) -> bytes | None:
     try:
         key = base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        raise ImproperlyConfigured(
-            "CELESTA_ENCRYPTION_KEY must be base64, or `none` for no encryption"
-        ) from None
+        raise ImproperlyConfigured("CELESTA_ENCRYPTION_KEY must be base64, or `none` for no encryption") from None
     if len(key) < 16:
         raise ImproperlyConfigured("CELESTA_ENCRYPTION_KEY must hold at least 16 bytes")
     return key

@@ -76,9 +76,7 @@ def url() -> str:
     cluster = postgres_cluster.load(home())
     if cluster is None:
         raise PostgresError(f"no embedded PostgreSQL was started in {home()} yet: run `manage.py up` first")
-    return (
-        f"postgresql://{cluster.user}:{quote(cluster.password)}@127.0.0.1:{cluster.port}/{cluster.database}"
-    )
+    return f"postgresql://{cluster.user}:{quote(cluster.password)}@127.0.0.1:{cluster.port}/{cluster.database}"
 
 
 @contextmanager
@@ -102,9 +100,7 @@ def verify(conninfo: str) -> None:
             version = connection.info.server_version
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()
-        raise PostgresError(
-            f"cannot use the database {shown(conninfo)}: {reason[0] if reason else error!r}"
-        ) from None
+        raise PostgresError(f"cannot use the database {shown(conninfo)}: {reason[0] if reason else error!r}") from None
     refuse_old(version)
 
 
@@ -168,9 +164,7 @@ def ensure(where: Path) -> Lease:
                 users.close()
                 raise
     except OSError as error:
-        raise PostgresError(
-            f"cannot keep a database in {where}: {error.strerror or error}; set CELESTA_HOME"
-        ) from None
+        raise PostgresError(f"cannot keep a database in {where}: {error.strerror or error}; set CELESTA_HOME") from None
     return Lease(postgres_cluster.load(where) or cluster, users)
 
 
@@ -188,9 +182,7 @@ def _start(cluster: Cluster) -> None:
             dead = keeper.poll() is not None if keeper else not is_kept(cluster)
             if dead or time.monotonic() > deadline:
                 reason = cluster.last_log_line() or str(error).strip()
-                raise PostgresError(
-                    f"the embedded PostgreSQL does not start: {reason} (see {cluster.log})"
-                ) from None
+                raise PostgresError(f"the embedded PostgreSQL does not start: {reason} (see {cluster.log})") from None
         time.sleep(0.05)
 
 
@@ -209,9 +201,7 @@ def _spawn_keeper(cluster: Cluster) -> "subprocess.Popen[bytes]":
 def _create_database(cluster: Cluster) -> None:
     with psycopg.connect(cluster.maintenance_conninfo, autocommit=True, connect_timeout=5) as connection:
         refuse_old(connection.info.server_version)
-        known = connection.execute(
-            "SELECT 1 FROM pg_database WHERE datname = %s", [cluster.database]
-        ).fetchone()
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [cluster.database]).fetchone()
         if not known:
             connection.execute(f'CREATE DATABASE "{cluster.database}"')
 
@@ -236,6 +226,4 @@ def url_of(conninfo: str) -> str:
         parts["host"], host = host, ""
     port = parts.pop("port", "")
     place = f"{login}@{host}" + (f":{port}" if port else "")
-    return f"postgresql://{place}/{quote(parts.pop('dbname', ''))}" + (
-        f"?{urlencode(parts)}" if parts else ""
-    )
+    return f"postgresql://{place}/{quote(parts.pop('dbname', ''))}" + (f"?{urlencode(parts)}" if parts else "")

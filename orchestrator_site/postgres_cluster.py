@@ -65,9 +65,7 @@ class Cluster:
 
     def last_log_line(self) -> str:
         lines = [
-            line
-            for line in self.log.read_text(errors="replace").splitlines()
-            if "FATAL" in line or "rror" in line
+            line for line in self.log.read_text(errors="replace").splitlines() if "FATAL" in line or "rror" in line
         ]
         return lines[-1].strip() if lines else ""
 

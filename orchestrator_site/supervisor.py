@@ -59,9 +59,7 @@ def _refuse(reason: str) -> int:
 
 def _require_free_port(settings: CelestaSettings) -> None:
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
-            0
-        ]
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -178,9 +176,7 @@ class Supervisor:
         for child in self.children:
             if child.has_died():
                 if child.is_lost():
-                    raise ChildLost(
-                        f"{child.name} died {DEATHS_LIMIT} times ({child.how_it_ended()}): giving up"
-                    )
+                    raise ChildLost(f"{child.name} died {DEATHS_LIMIT} times ({child.how_it_ended()}): giving up")
                 self.show("celesta", f"{child.name} died ({child.how_it_ended()}): starting it again")
             if child.is_due():
                 child.start()
@@ -199,9 +195,7 @@ class Supervisor:
         return child.pid is not None and _is_ok(f"{local}/ready")
 
     def _has_registered(self, child: Child) -> bool:
-        query = (
-            "SELECT 1 FROM service_instances WHERE kind = %s AND pid = %s AND host = %s AND state = 'RUNNING'"
-        )
+        query = "SELECT 1 FROM service_instances WHERE kind = %s AND pid = %s AND host = %s AND state = 'RUNNING'"
         try:
             with psycopg.connect(postgres.configured().direct_conninfo, connect_timeout=5) as connection:
                 found = connection.execute(query, [child.name, child.pid, socket.gethostname()]).fetchone()

@@ -116,9 +116,7 @@ def _judge(environment: dict[str, str]) -> int:
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    lines = done.stdout.strip().splitlines() or [
-        f"{Path(command[1]).name}: no answer (exit code {done.returncode})"
-    ]
+    lines = done.stdout.strip().splitlines() or [f"{Path(command[1]).name}: no answer (exit code {done.returncode})"]
     if os.environ.get("VERBOSE") or done.returncode == 2:
         print(done.stdout)
     return done.returncode, lines[-1]

@@ -81,7 +81,14 @@ def _migrate(conninfo: str) -> None:
     from orchestrator_site.postgres import url_of
 
     environment = {**os.environ, "DATABASE_URL": url_of(conninfo)}
-    command = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity=0", "--no-input", "--skip-checks"]
+    command = [
+        sys.executable,
+        str(ROOT / "manage.py"),
+        "migrate",
+        "--verbosity=0",
+        "--no-input",
+        "--skip-checks",
+    ]
     subprocess.run(command, env=environment, cwd=ROOT, check=True)
 
 

@@ -71,12 +71,7 @@ def identify_at_once(header: str) -> Caller | None:
     if scheme.lower() == "bearer":
         digest = hashlib.sha256(credentials.strip().encode()).hexdigest()
         read, token = _rows.get(f"token:{digest}", (0.0, None))
-        if (
-            token is None
-            or now - read > _ROW_SECONDS
-            or not token.user.is_superuser
-            or not token.user.is_active
-        ):
+        if token is None or now - read > _ROW_SECONDS or not token.user.is_superuser or not token.user.is_active:
             return None
         return _caller_of_token(token) if not token.expires or token.expires > datetime.now(UTC) else None
     return None
@@ -132,16 +127,19 @@ def throttle(key: str) -> None:
 
 def _by_token(token: str) -> Caller:
     digest = hashlib.sha256(token.encode()).hexdigest()
-    found = _row(
-        f"token:{digest}", lambda: ApiToken.objects.select_related("user").filter(digest=digest).first()
-    )
+    found = _row(f"token:{digest}", lambda: ApiToken.objects.select_related("user").filter(digest=digest).first())
     now = datetime.now(UTC)
     if found is None or not found.user.is_active or (found.expires and found.expires <= now):
         raise AuthenticationFailed("Invalid token")
     if found.last_used is None or now - found.last_used > timedelta(minutes=1):
         found.last_used = now
         ApiToken.objects.filter(pk=found.pk).update(last_used=now)
-    return Caller(found.user, access.narrowed(access.of_user(found.user), found.scopes, found.namespaces))
+    return _caller_of_token(found)
+
+
+def _caller_of_token(token: ApiToken) -> Caller:
+    limited = access.narrowed(access.of_user(token.user), token.scopes, token.namespaces)
+    return Caller(token.user, limited)
 
 
 def _row(key: str, read: Any) -> Any:

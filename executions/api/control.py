@@ -182,12 +182,8 @@ class DeleteByIdsView(APIView):
         ids = _ids_of(request)
         unknown = [(text, "execution not found") for text in _unknown(request.auth, ids)]
         if not forms.switch(request.query_params, "includeNonTerminated"):
-            rows = (
-                visible(request.auth).filter(pk__in=_uuids(ids)).exclude(state__in=[str(s) for s in TERMINAL])
-            )
-            unknown += [
-                (to_base62(uuid), "execution is still running") for uuid in rows.values_list("pk", flat=True)
-            ]
+            rows = visible(request.auth).filter(pk__in=_uuids(ids)).exclude(state__in=[str(s) for s in TERMINAL])
+            unknown += [(to_base62(uuid), "execution is still running") for uuid in rows.values_list("pk", flat=True)]
         if unknown:
             raise actions.BulkRefused("delete", unknown)
         return Response({"count": actions.delete(ids, **what_to_delete(request.query_params))})
@@ -227,7 +223,5 @@ def _unknown(access: Access, ids: list[str]) -> list[str]:
 def _found(rows: Any) -> list[str]:
     uuids = list(rows.order_by("pk").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
     if len(uuids) > MOST_AT_ONCE:
-        raise Unprocessable(
-            f"Illegal argument: more than {MOST_AT_ONCE} executions are meant; narrow the query"
-        )
+        raise Unprocessable(f"Illegal argument: more than {MOST_AT_ONCE} executions are meant; narrow the query")
     return [to_base62(uuid) for uuid in uuids]

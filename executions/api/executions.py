@@ -114,9 +114,7 @@ class ListView(APIView):
 
 def page_of(rows: "QuerySet[ExecutionRecord]", query: Any) -> dict[str, Any]:
     with_runs = forms.switch(query, "taskRuns", True)
-    return paging.page_of(
-        rows.values_list("id", flat=True), query, lambda ids: reading.many(ids, runs=with_runs)
-    )
+    return paging.page_of(rows.values_list("id", flat=True), query, lambda ids: reading.many(ids, runs=with_runs))
 
 
 def visible(access: Access, role: Role = Role.VIEWER) -> "QuerySet[ExecutionRecord]":
@@ -172,9 +170,7 @@ class LatestView(APIView):
             raise Unprocessable("Invalid entity: a list of {namespace, id}")
         found = []
         for item in body:
-            rows = visible(request.auth).filter(
-                namespace=str(item.get("namespace")), flow_id=str(item.get("id"))
-            )
+            rows = visible(request.auth).filter(namespace=str(item.get("namespace")), flow_id=str(item.get("id")))
             row = rows.order_by("-start_date", "-id").first()
             if row is not None:
                 found.append(_latest(row))

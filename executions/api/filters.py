@@ -80,9 +80,7 @@ def words(match: Callable[[str], Q]) -> Condition:
 def parse_state(text: str) -> str:
     name = text.strip().upper()
     if name not in State.__members__:
-        raise Unprocessable(
-            f"Illegal argument: unknown state {text[:40]!r}; known: {', '.join(State.__members__)}"
-        )
+        raise Unprocessable(f"Illegal argument: unknown state {text[:40]!r}; known: {', '.join(State.__members__)}")
     return name
 
 

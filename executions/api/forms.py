@@ -34,13 +34,7 @@ def label_objects(body: Json) -> list[dict[str, str]]:
     for item in body:
         key = item.get("key") if isinstance(item, Mapping) else None
         value = item.get("value") if isinstance(item, Mapping) else None
-        if (
-            not isinstance(key, str)
-            or not key
-            or isinstance(value, dict | list)
-            or value is None
-            or value == ""
-        ):
+        if not isinstance(key, str) or not key or isinstance(value, dict | list) or value is None or value == "":
             raise Unprocessable("Invalid entity: a label needs a key and a value")
         found.append({"key": key, "value": _text(value)})
     return found

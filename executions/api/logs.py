@@ -149,9 +149,7 @@ class MetricsView(APIView):
 class MetricNamesView(APIView):
     """GET /metrics/names/{namespace}/{flowId}[/{taskId}]."""
 
-    def get(
-        self, request: Request, namespace: str, flow_id: str, task_id: str | None = None, **_: Any
-    ) -> Response:
+    def get(self, request: Request, namespace: str, flow_id: str, task_id: str | None = None, **_: Any) -> Response:
         rows = _metrics(namespace, flow_id, task_id)
         return Response(list(rows.order_by("name").values_list("name", flat=True).distinct()))
 
@@ -189,9 +187,7 @@ class MetricAggregatesView(APIView):
         if name not in _AGGREGATIONS:
             raise Unprocessable(f"Illegal argument: aggregation must be one of {', '.join(_AGGREGATIONS)}")
         unit, truncate = _bucket(end - start)
-        rows = _metrics(namespace, flow_id, task_id).filter(
-            name=metric, timestamp__gte=start, timestamp__lte=end
-        )
+        rows = _metrics(namespace, flow_id, task_id).filter(name=metric, timestamp__gte=start, timestamp__lte=end)
         found = (
             rows.annotate(date=truncate("timestamp"))
             .values("date")

@@ -71,7 +71,10 @@ class UsagesView(APIView):
         flows = FlowRecord.objects.filter(latest=True, deleted=False)
         return Response(
             {
-                "flows": {"count": flows.count(), "namespacesCount": flows.values("namespace").distinct().count()},
+                "flows": {
+                    "count": flows.count(),
+                    "namespacesCount": flows.values("namespace").distinct().count(),
+                },
                 "executions": {"executionCounts": {row["state"]: row["count"] for row in counts}},
             }
         )

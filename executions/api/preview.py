@@ -30,18 +30,14 @@ def preview(file: BinaryIO, name: str, rows: int | None, encoding: str) -> dict[
 
 def _encoded(file: BinaryIO, extension: str, kind: str) -> dict[str, Any]:
     content = file.read(_MOST_BYTES + 1)
-    return _answer(
-        extension, kind, base64.b64encode(content[:_MOST_BYTES]).decode(), len(content) > _MOST_BYTES
-    )
+    return _answer(extension, kind, base64.b64encode(content[:_MOST_BYTES]).decode(), len(content) > _MOST_BYTES)
 
 
 def _lines(file: BinaryIO, name: str, limit: int, encoding: str) -> tuple[list[str], bool]:
     try:
         reader = codecs.getreader(encoding)(file, errors="strict")
     except (LookupError, TypeError, ValueError):
-        raise Unprocessable(
-            f"Illegal argument: Unable to preview the file using encoding '{encoding[:40]}'"
-        ) from None
+        raise Unprocessable(f"Illegal argument: Unable to preview the file using encoding '{encoding[:40]}'") from None
     lines: list[str] = []
     size = 0
     try:

@@ -55,9 +55,7 @@ def many(
     found = {key: [] for key in rows}
     if runs and rows:
         wanted = _within_limit(list(rows), most_runs)
-        for run in _with_payloads(
-            _rows("task_runs", "execution_id = ANY(%s::uuid[]) ORDER BY seq", [wanted])
-        ):
+        for run in _with_payloads(_rows("task_runs", "execution_id = ANY(%s::uuid[]) ORDER BY seq", [wanted])):
             found[run["execution_id"]].append(task_run_of_row(rows[run["execution_id"]], run))
     ordered = [str(uuid) for uuid in uuids if str(uuid) in rows]
     return [execution_of_row(rows[key], found[key], url=url) for key in ordered]

@@ -165,11 +165,7 @@ class Fanout:
         for key, watch in list(self.watches.items()):
             if key not in versions and watch.row is not None:
                 watch.vanish()
-        return {
-            key
-            for key, version in versions.items()
-            if key in self.watches and version > self.watches[key].version
-        }
+        return {key for key, version in versions.items() if key in self.watches and version > self.watches[key].version}
 
     async def _hints(self) -> tuple[set[UUID], set[UUID]]:
         """Executions and logs that have news: new rows, and those that were committed late into a recent gap."""
@@ -226,9 +222,7 @@ class Fanout:
         since = [
             (
                 UUID(row["id"]),
-                UNREAD
-                if row["trimmed"] > watches[UUID(row["id"])].version
-                else watches[UUID(row["id"])].version,
+                UNREAD if row["trimmed"] > watches[UUID(row["id"])].version else watches[UUID(row["id"])].version,
             )
             for row in rows
         ]
@@ -252,9 +246,7 @@ class Fanout:
 
     async def _fetch_large(self, runs: list[dict[str, Any]]) -> None:
         """Outputs above 8 kB are stored apart."""
-        wanted = {
-            run["outputs_ref"] for run in runs if run["outputs_ref"] is not None and run["outputs"] is None
-        }
+        wanted = {run["outputs_ref"] for run in runs if run["outputs_ref"] is not None and run["outputs"] is None}
         if wanted:
             rows = await self._read("payloads", {"ids": list(wanted)})
             values = {row[0]: orjson.loads(row[1]) for row in rows}

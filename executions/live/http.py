@@ -1,11 +1,13 @@
 """The few pieces of raw ASGI HTTP that streams and the hot create route need: headers, bodies, answers, callers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import QueryDict
 from rest_framework.exceptions import APIException
 
@@ -19,17 +21,39 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+# For the little that streams and creates must do in a thread: password hashes, rows of users and tokens.
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="celesta-live")
+
+
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_threads, _with_fresh_connection, function, arguments)
+
+
+def _with_fresh_connection(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    close_old_connections()
+    try:
+        return function(*arguments)
+    finally:
+        close_old_connections()
+
+
 class Disconnected(Exception):
     """The client went away."""
 
 
-@dataclass(frozen=True, slots=True)
 class Refusal(Exception):
     """An answer that ends the request."""
 
-    status: int
-    message: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        violations: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, headers
+        self.violations = violations or [{"message": message}]
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -43,8 +67,29 @@ def query_of(scope: Scope) -> QueryDict:
     return QueryDict(scope["query_string"])
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or None when it is larger than `limit` (the rest is left unread)."""
+@dataclass(slots=True)
+class Body:
+    """What was read of a request's body; `is_whole` is false when it was larger than wanted."""
+
+    content: bytes
+    is_whole: bool
+
+    def again(self, receive: Receive) -> Receive:
+        """A `receive` that begins with what was read here, for the application behind."""
+        given = False
+
+        async def replay() -> MutableMapping[str, Any]:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": self.content, "more_body": not self.is_whole}
+
+        return replay
+
+
+async def read_body(receive: Receive, limit: int) -> Body:
+    """At most a little more than `limit` bytes. Raises Disconnected."""
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -52,10 +97,9 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
             raise Disconnected
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if size > limit:
-            return None
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        whole = not message.get("more_body", False)
+        if whole or size > limit:
+            return Body(chunks[0] if len(chunks) == 1 else b"".join(chunks), whole)
 
 
 async def answer(send: Send, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -75,11 +119,10 @@ async def answer(send: Send, status: int, body: bytes, headers: tuple[tuple[byte
 
 
 async def refuse(send: Send, scope: Scope, refusal: Refusal) -> None:
-    errors = [{"message": refusal.message}]
     found = {
         "message": refusal.message,
         "_links": {"self": {"href": scope["path"], "templated": False}},
-        "_embedded": {"errors": errors},
+        "_embedded": {"errors": refusal.violations},
     }
     await answer(send, refusal.status, orjson.dumps(found), refusal.headers)
 
@@ -91,7 +134,7 @@ async def caller_of(scope: Scope) -> Caller:
     if at_once is not None:
         return at_once
     try:
-        found = await sync_to_async(_identify)(given, header(scope, b"cookie"), _address(scope))
+        found = await in_thread(_identify, given, header(scope, b"cookie"), _address(scope))
     except APIException as error:
         headers = ((b"www-authenticate", CHALLENGE.encode()),) if error.status_code == 401 else ()
         raise Refusal(error.status_code, str(error.detail), headers) from None

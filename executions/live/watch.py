@@ -123,10 +123,8 @@ class Watch:
         """The whole execution in Kestra's JSON, encoded once per version for all followers."""
         if self._snapshot is None or self._snapshot[0] != self.version:
             assert self.row is not None
-            ordered = [shown for _, shown in sorted(self.runs.values(), key=lambda pair: pair[0])]
-            self._snapshot = self.version, orjson.dumps(execution_of_row(self.row, ordered))
+            self._snapshot = self.version, orjson.dumps(execution_of_row(self.row, self.ordered_runs()))
         return self._snapshot[1]
 
-    def state_json(self) -> bytes:
-        assert self.row is not None
-        return orjson.dumps(execution_of_row(self.row))
+    def ordered_runs(self) -> list[dict[str, Any]]:
+        return [shown for _, shown in sorted(self.runs.values(), key=lambda pair: pair[0])]

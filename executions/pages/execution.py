@@ -62,9 +62,7 @@ def _selected(request: HttpRequest, execution: ExecutionRecord) -> str | None:
 def flow_tree(execution: ExecutionRecord) -> list[list[Any]]:
     """The task tree of the revision that runs; empty when that revision can no longer be read."""
     try:
-        flow = catalog.find(
-            execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True
-        )
+        flow = catalog.find(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
     except Exception:  # a page about the past must open although the flow is gone or broken
         return []
     return topology.tree(flow)
@@ -170,8 +168,7 @@ def log_download(request: HttpRequest, execution_id: str) -> HttpResponse:
     if request.GET.get("run"):
         rows = rows.filter(task_run_id=_run_id(request.GET["run"]))
     text = "".join(
-        f"{iso(row.timestamp)} {runs.LEVELS[row.level]} {row.task_id or '-'} {row.message}\n"
-        for row in rows.iterator()
+        f"{iso(row.timestamp)} {runs.LEVELS[row.level]} {row.task_id or '-'} {row.message}\n" for row in rows.iterator()
     )
     answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{execution.flow_id}-{execution_id}.log"'
@@ -244,9 +241,7 @@ def _subflow(run: TaskRunRecord, outputs: Any) -> str | None:
 
 def _task(execution: ExecutionRecord, task_id: str) -> Json | None:
     try:
-        flow = catalog.find(
-            execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True
-        )
+        flow = catalog.find(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
     except Exception:  # see flow_tree
         return None
     place = flow.task_index.get(task_id)
@@ -276,6 +271,4 @@ def _number(request: HttpRequest, name: str) -> int:
 
 
 def _json(value: Any) -> HttpResponse:
-    return HttpResponse(
-        orjson.dumps(value), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    return HttpResponse(orjson.dumps(value), content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -145,9 +145,7 @@ def given(request: HttpRequest, inputs: Sequence[Input]) -> tuple[dict[str, Json
         if not posted:
             continue
         values[one.id] = (
-            posted
-            if one.type == "MULTISELECT" and "many" in request.POST.get(f"as:{one.id}", "")
-            else posted[-1]
+            posted if one.type == "MULTISELECT" and "many" in request.POST.get(f"as:{one.id}", "") else posted[-1]
         )
     uploads = {one.id: request.FILES[PREFIX + one.id] for one in inputs if PREFIX + one.id in request.FILES}
     return values, uploads

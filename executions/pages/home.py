@@ -71,13 +71,11 @@ def problems(access: Access, now: datetime) -> list[dict[str, Any]]:
     if dead := DeadLetter.objects.count():
         found.append(
             {
-                "text": f"{dead} message{'s lie' if dead > 1 else ' lies'} among the dead letters: handling failed.",
+                "text": f"{dead} of the messages could not be handled: dead letters.",
                 "href": "/system",
             }
         )
-    late = QueueMessage.objects.filter(stream=False, not_before=None).aggregate(oldest=Min("created"))[
-        "oldest"
-    ]
+    late = QueueMessage.objects.filter(stream=False, not_before=None).aggregate(oldest=Min("created"))["oldest"]
     if late and now - late > _STUCK:
         found.append(
             {
@@ -127,10 +125,7 @@ def chart(day: Any, now: datetime) -> dict[str, Any]:
     """Executions per hour of the last day, stacked by state: rectangles for the SVG."""
     found: dict[datetime, dict[str, int]] = {}
     for hour, state, count in (
-        day.order_by()
-        .annotate(hour=TruncHour("start_date"))
-        .values_list("hour", "state")
-        .annotate(count=Count("id"))
+        day.order_by().annotate(hour=TruncHour("start_date")).values_list("hour", "state").annotate(count=Count("id"))
     ):
         found.setdefault(hour, {})[state] = count
     top = max((sum(states.values()) for states in found.values()), default=0)

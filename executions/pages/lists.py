@@ -8,10 +8,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from executions.api.errors import Unprocessable
-from executions.api.filters import parse_duration
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord
+from flows.api.errors import Unprocessable
+from flows.definition.durations import parse_duration
 from flows.definition.states import TERMINAL, State
 from flows.pages.rights import access_of, page
 
@@ -98,9 +98,7 @@ def ordered(rows: "QuerySet[ExecutionRecord]", sort: str) -> "QuerySet[Execution
 @page()
 def executions(request: HttpRequest) -> HttpResponse:
     visible = (
-        access_of(request)
-        .filter(ExecutionRecord.objects.filter(deleted=False))
-        .defer("inputs", "outputs", "memory")
+        access_of(request).filter(ExecutionRecord.objects.filter(deleted=False)).defer("inputs", "outputs", "memory")
     )
     rows = filtered(visible, request.GET)
     number = _page(request)

@@ -85,17 +85,13 @@ def compact_logs(
             attempt,
             message,
         ]
-        for id_, moment, level, of, task, attempt, message in rows.order_by("id").values_list(*columns)[
-            :limit
-        ]
+        for id_, moment, level, of, task, attempt, message in rows.order_by("id").values_list(*columns)[:limit]
     ]
 
 
 def failing_run(execution: ExecutionRecord) -> TaskRunRecord | None:
     """The run that explains a failure: the first failed one that has no failed run below it."""
-    failed = list(
-        TaskRunRecord.objects.filter(execution_id=execution.pk, state="FAILED").order_by("seq")[:500]
-    )
+    failed = list(TaskRunRecord.objects.filter(execution_id=execution.pk, state="FAILED").order_by("seq")[:500])
     parents = {run.parent_id for run in failed}
     return next((run for run in failed if run.pk not in parents), None)
 

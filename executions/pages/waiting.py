@@ -72,8 +72,7 @@ def _paused(execution: ExecutionRecord) -> list[Reason]:
 def _inside_pauses(execution: ExecutionRecord) -> list[Reason]:
     rows = TaskRunRecord.objects.filter(execution_id=execution.pk, state="PAUSED").order_by("seq")[:3]
     ends = {
-        timer.key: timer.due
-        for timer in Timer.objects.filter(execution_id=execution.pk, kind__in=("pause", "resume"))
+        timer.key: timer.due for timer in Timer.objects.filter(execution_id=execution.pk, kind__in=("pause", "resume"))
     }
     return [
         Reason(
@@ -107,17 +106,13 @@ def _created(execution: ExecutionRecord) -> list[Reason]:
 
 def _killing(execution: ExecutionRecord) -> list[Reason]:
     jobs = WorkerJob.objects.filter(execution_id=execution.pk).count()
-    return (
-        [Reason("killed", f"Ends its running tasks: {jobs} left.", since=_since(execution))] if jobs else []
-    )
+    return [Reason("killed", f"Ends its running tasks: {jobs} left.", since=_since(execution))] if jobs else []
 
 
 def _delayed(execution: ExecutionRecord) -> list[Reason]:
     timers = Timer.objects.filter(execution_id=execution.pk, kind__contains="retry").order_by("due")[:3]
     names = dict(
-        TaskRunRecord.objects.filter(execution_id=execution.pk, state="RETRYING").values_list(
-            "id", "task_id"
-        )[:50]
+        TaskRunRecord.objects.filter(execution_id=execution.pk, state="RETRYING").values_list("id", "task_id")[:50]
     )
     by_id = {to_base62(run_id): task for run_id, task in names.items()}
     return [

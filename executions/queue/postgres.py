@@ -76,9 +76,7 @@ def notify_all(connection: Connection, channels: Sequence[str]) -> None:
 
 def claim(connection: Connection, low: int = 0, batch: int = BATCH) -> list[Claimed]:
     """Lock executions that have due messages above `low` and take their messages, inside the caller's transaction."""
-    rows = connection.execute(
-        SQL["claim"], {"low": low, "scan": max(SCAN, 4 * batch), "batch": batch}
-    ).fetchall()
+    rows = connection.execute(SQL["claim"], {"low": low, "scan": max(SCAN, 4 * batch), "batch": batch}).fetchall()
     return [_claimed(row) for row in rows]
 
 

@@ -13,9 +13,9 @@ FAILURES = (ExpressionError, TaskFailure, ValueError, UnknownTask)
 
 def conclude(turn: Turn, run: TaskRun, task: Task, state: State) -> None:
     """The run's try came to this state: retry it, or end it and have its end followed up."""
-    if state is State.FAILED and isinstance(task, RunnableTask | ExecutableTask):
-        if retries.try_again(turn, run, task):
-            return
+    may_retry = state is State.FAILED and isinstance(task, RunnableTask | ExecutableTask)
+    if may_retry and retries.try_again(turn, run, task):
+        return
     if state is State.SUCCESS and retries.warns(turn, run, task):
         state = State.WARNING
     state = allowed(task, state)

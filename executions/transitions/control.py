@@ -14,9 +14,7 @@ from flows.definition.states import State
 
 S = State
 # In these states an execution may be acted on by …
-KILLABLE = frozenset(
-    {S.CREATED, S.QUEUED, S.RUNNING, S.PAUSED, S.BREAKPOINT, S.RESTARTED, S.RETRYING, S.KILLING}
-)
+KILLABLE = frozenset({S.CREATED, S.QUEUED, S.RUNNING, S.PAUSED, S.BREAKPOINT, S.RESTARTED, S.RETRYING, S.KILLING})
 PAUSABLE = frozenset({S.RUNNING, S.RETRYING})
 RESUMABLE = frozenset({S.PAUSED, S.BREAKPOINT})
 FORCEABLE = frozenset({S.CREATED, S.QUEUED, S.RUNNING, S.PAUSED, S.BREAKPOINT, S.RESTARTED, S.RETRYING})
@@ -49,9 +47,7 @@ def kill(flow: Flow, execution: Execution, now: datetime, *, cascade: bool = Tru
 def pause(flow: Flow, execution: Execution, now: datetime) -> Step:
     """What runs goes on to its end, nothing new starts."""
     if execution.state not in PAUSABLE:
-        raise Refused(
-            f"Execution is not running, can't pause it: it is {execution.state}", unprocessable=True
-        )
+        raise Refused(f"Execution is not running, can't pause it: it is {execution.state}", unprocessable=True)
     execution.move(S.PAUSED, now)
     return Step()
 
@@ -62,9 +58,7 @@ def paused_run(execution: Execution) -> TaskRun | None:
     return min(paused, key=lambda run: run.seq, default=None)
 
 
-def resume(
-    flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[str, Json] | None = None
-) -> Step:
+def resume(flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[str, Json] | None = None) -> Step:
     """Wake the first paused task run; the execution goes on when none is left. `inputs` are checked already."""
     if execution.state not in RESUMABLE:
         raise Refused(f"Execution is not paused, can't resume it: it is {execution.state}")

@@ -97,9 +97,7 @@ def _adopt(turn: Turn, parent: TaskRun, child: dict[str, Json]) -> None:
         return
     histories = histories_of(child["histories"])
     attempts = [
-        Attempt(
-            item["token"], State(item["state"]), histories_of(item["histories"]), parent.attempts[-1].worker
-        )
+        Attempt(item["token"], State(item["state"]), histories_of(item["histories"]), parent.attempts[-1].worker)
         for item in child.get("attempts") or []
     ]
     turn.execution.add(

@@ -59,9 +59,7 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
     fetch: dict[str, list[str]] = {}
     wanted = None if names.everything else names.inputs
     context["inputs"] = _small(execution.inputs, wanted, fetch.setdefault("inputs", []))
-    tasks = (
-        list(execution.by_task) if names.everything else [n for n in names.outputs if n in execution.by_task]
-    )
+    tasks = list(execution.by_task) if names.everything else [n for n in names.outputs if n in execution.by_task]
     context["outputs"] = _job_outputs(scope, tasks, fetch.setdefault("outputs", []))
     if names.everything or names.roots & _PARENT_NAMES:
         context["parents"] = _parents(scope)
@@ -196,9 +194,7 @@ class _Outputs:
     def _by_value(self, chain: list[str], path: tuple[str, ...], parent: str | None, task_id: str) -> object:
         def values() -> Iterable[str]:
             runs = self.execution.children(parent)
-            found = dict.fromkeys(
-                run.value for run in runs if run.task_id == task_id and run.value is not None
-            )
+            found = dict.fromkeys(run.value for run in runs if run.task_id == task_id and run.value is not None)
             return [value for value in found if self._below(chain, (*path, value)) is not UNDEFINED]
 
         return LazyMap(lambda value: self._below(chain, (*path, value)), values)

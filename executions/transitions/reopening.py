@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from executions.state import Execution, TaskRun
-from executions.transitions.again import remove_below, remove_with_all_below
 from executions.transitions.aftermath import is_branch
+from executions.transitions.again import remove_below, remove_with_all_below
 from flows.definition.model import Flow
 from flows.definition.states import State
 from flows.tasks.base import Child, FlowableTask
@@ -81,9 +81,7 @@ def copy_with_runs(execution: Execution, new_id: Callable[[], str], revision: in
     return copied(execution, new_id, revision)[0]
 
 
-def copied(
-    execution: Execution, new_id: Callable[[], str], revision: int
-) -> tuple[Execution, dict[str, str]]:
+def copied(execution: Execution, new_id: Callable[[], str], revision: int) -> tuple[Execution, dict[str, str]]:
     """A new execution of the same past, and its runs' ids by those of the original."""
     copy = Execution(
         id=new_id(),

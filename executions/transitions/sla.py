@@ -47,9 +47,7 @@ def _violated(turn: Turn, index: int, sla: Sla, reason: str) -> None:
     turn.remember("sla", [*execution.memory.get("sla", ()), index])
     turn.log("WARN", f"SLA '{sla.id}' violated: {reason}")
     if sla.labels:
-        execution.labels = merged_labels(
-            execution.labels, {label["key"]: label["value"] for label in sla.labels}
-        )
+        execution.labels = merged_labels(execution.labels, {label["key"]: label["value"] for label in sla.labels})
         execution.changed = True
     if sla.behavior == "FAIL":
         execution.error = f"SLA '{sla.id}' violated: {reason}"

@@ -47,20 +47,13 @@ def started(turn: Turn, message: SubflowStarted) -> None:
 
 
 def ended(turn: Turn, message: SubflowEnded) -> None:
-    news = ChildEnd(
-        message.child_id, State(message.state), message.outputs, message.error, iteration=message.iteration
-    )
+    news = ChildEnd(message.child_id, State(message.state), message.outputs, message.error, iteration=message.iteration)
     _take(turn, message.task_run_id, message.token, news)
 
 
 def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
     run = turn.execution.runs.get(task_run_id)
-    if (
-        run is None
-        or not run.attempts
-        or run.attempts[-1].token != token
-        or run.attempts[-1].state.is_terminal
-    ):
+    if run is None or not run.attempts or run.attempts[-1].token != token or run.attempts[-1].state.is_terminal:
         turn.step.dropped.append(
             f"news of execution {news.execution_id}: task run {task_run_id} waits for it no longer"
         )

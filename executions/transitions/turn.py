@@ -118,9 +118,7 @@ class Turn:
 
     def scope(self, run: TaskRun | None, extra: dict[str, Json] | None = None) -> ExecutionScope:
         outside: Mapping[str, Json] = getattr(self.services, "variables", {})
-        return ExecutionScope(
-            self.flow, self.execution, run, {**outside, **(extra or {})}, self.services.call
-        )
+        return ExecutionScope(self.flow, self.execution, run, {**outside, **(extra or {})}, self.services.call)
 
     def render(self, value: Json, run: TaskRun | None, extra: dict[str, Json] | None = None) -> Json:
         """Deep; a template that is a single expression keeps its type. Raises ExpressionError, NeedsResolve."""

@@ -23,13 +23,12 @@ class Attempt:
         self.timeout_text = ""
         self.announced = False
         self.finished = False
-        self.stopped = threading.Event()  # killed or timed out
+        self.stopped = False  # killed or timed out
         self.stopped_at = 0.0
         self.killed = False
         self.mask: Callable[[str], str] = str
         self.level = 0
         self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
         self._stops: list[Callable[[], None]] = []
         self._lines: list[dict[str, Json]] = []
         self._metrics: list[dict[str, Json]] = []
@@ -49,9 +48,9 @@ class Attempt:
             "thread": threading.current_thread().name,
             "timestamp": (when or datetime.now(UTC)).isoformat(),
         }
+        while len(self._lines) >= UNWRITTEN_LINES and not self.finished:
+            time.sleep(0.01)
         with self._lock:
-            if len(self._lines) >= UNWRITTEN_LINES and not self.finished:
-                self._room.wait_for(lambda: len(self._lines) < UNWRITTEN_LINES, timeout=30)
             self._lines.append(line)
 
     def metric(self, name: str, value: float, kind: str, tags: Mapping[str, str] | None) -> None:
@@ -71,7 +70,6 @@ class Attempt:
         with self._lock:
             lines, self._lines = self._lines, []
             metrics, self._metrics = self._metrics, []
-            self._room.notify_all()
         return lines, metrics
 
     def unwritten(self) -> int:
@@ -79,7 +77,7 @@ class Attempt:
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         with self._lock:
-            if not self.stopped.is_set():
+            if not self.stopped:
                 self._stops.append(stop)
                 return
         stop()
@@ -88,7 +86,6 @@ class Attempt:
         """True for the one caller that may report the end."""
         with self._lock:
             first, self.finished = not self.finished, True
-            self._room.notify_all()
             return first
 
     def stop_aside(self, killed: bool) -> None:
@@ -98,11 +95,11 @@ class Attempt:
     def stop(self, killed: bool) -> None:
         """Kill or time out: every registered way to stop is tried once."""
         with self._lock:
-            if self.stopped.is_set() or self.finished:
+            if self.stopped or self.finished:
                 return
             self.killed = killed
             self.stopped_at = time.monotonic()
-            self.stopped.set()
+            self.stopped = True
             stops, self._stops = self._stops, []
         for stop in stops:
             # A way to stop that fails must not keep the others from being tried.

@@ -90,9 +90,7 @@ class Claims:
             known = self._slots.known()
             rows = self.connection.get().execute(SQL["claimed"], {"worker": worker}).fetchall()
             self._to_return.extend(
-                Held(id, claim, worker, False, False, "", "", 0.0, id)
-                for id, claim in rows
-                if id not in known
+                Held(id, claim, worker, False, False, "", "", 0.0, id) for id, claim in rows if id not in known
             )
             self._doubtful.discard(worker)
         if self._to_return:

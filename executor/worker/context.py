@@ -77,9 +77,7 @@ class Context:
     def log(self, level: str, message: str) -> None:
         self._attempt.log(level, message)
 
-    def metric(
-        self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None
-    ) -> None:
+    def metric(self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None) -> None:
         self._attempt.metric(name, value, kind, tags)
 
     # Files and services.
@@ -123,7 +121,7 @@ class Context:
         return self._tools.platform(self)
 
     def is_killed(self) -> bool:
-        return self._attempt.stopped.is_set()
+        return self._attempt.stopped
 
     def on_kill(self, stop: Callable[[], None]) -> None:
         self._attempt.on_stop(stop)

@@ -20,9 +20,7 @@ FULL_LOOK = 1.0
 class Feed:
     """Used by one thread."""
 
-    def __init__(
-        self, slots: Slots, claims: Claims, identity: Identity, lock_out: Callable[[], bool]
-    ) -> None:
+    def __init__(self, slots: Slots, claims: Claims, identity: Identity, lock_out: Callable[[], bool]) -> None:
         self._slots, self._claims, self._identity, self._lock_out = slots, claims, identity, lock_out
         self._listening: Any = None
         self._announced = True

@@ -91,9 +91,7 @@ class Flusher:
         log.exception("the result of job %d cannot be stored", report.job.id)
         if not report.final or report.body is None:
             return Report(report.job, final=False)
-        body = {
-            name: report.body.get(name) for name in ("task_run_id", "token", "started", "ended", "worker")
-        }
+        body = {name: report.body.get(name) for name in ("task_run_id", "token", "started", "ended", "worker")}
         body |= {"state": "FAILED", "error": "The result of the task could not be stored."}
         return Report(report.job, body)
 
@@ -106,9 +104,7 @@ class Flusher:
         ]
         lines = [line for report in reports for line in report.lines]
         metrics = [metric for report in reports for metric in report.metrics]
-        results = "[" + ",".join(
-            _result(report) for report in reports if report.job.id in ended and report.final
-        )
+        results = "[" + ",".join(_result(report) for report in reports if report.job.id in ended and report.final)
         if not (ended or started or lines or metrics):
             return
         answer = (

@@ -143,9 +143,7 @@ class Identity:
         self._look_for_kills()
 
     def _be_born_again(self) -> None:
-        log.warning(
-            "worker %s was held for dead: its jobs were given to others; going on under a new id", self.id
-        )
+        log.warning("worker %s was held for dead: its jobs were given to others; going on under a new id", self.id)
         self._on_lost()
         self.id, self._lock_key, self._enlisted = new_id(), secrets.randbits(62), False
         self._drop_connection()

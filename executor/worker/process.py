@@ -23,9 +23,7 @@ log = logging.getLogger("celesta.worker")
 class Worker:
     """`direct`: claimed jobs are run by threads of this very process, so messages need to carry ids only."""
 
-    def __init__(
-        self, queues: Sequence[str], threads: int, *, direct: bool = True, runway: int = RUNWAY
-    ) -> None:
+    def __init__(self, queues: Sequence[str], threads: int, *, direct: bool = True, runway: int = RUNWAY) -> None:
         self.direct = direct
         self.slots = Slots(threads, runway)
         self.claims = Claims(self.slots)
@@ -154,9 +152,7 @@ class Worker:
         assert attempt is not None
         if not attempt.finish():
             return
-        attempt.log(
-            "WARN", "the task did not stop in time and is left to itself; what it still does is ignored"
-        )
+        attempt.log("WARN", "the task did not stop in time and is left to itself; what it still does is ignored")
         outcome = run.stopped_outcome(attempt)
         lines, metrics = attempt.drain()
         body = outcome.message(started=attempt.started_at, worker=job.worker)

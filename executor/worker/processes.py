@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from executor.worker.attempt import Attempt
+from executor.worker.programs import Programs
 
 log = logging.getLogger("celesta.worker")
 TERM_SECONDS = 5.0
@@ -25,7 +26,6 @@ LINE_BYTES = 1 << 20
 PASSED = ("PATH", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR",
           "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
 MARK = "CELESTA_TASK"
-_USER = "nobody"
 _REAPER = """trap '' HUP INT TERM QUIT
 while read -r _; do :; done
 for signal in TERM KILL; do
@@ -41,16 +41,17 @@ Line = Callable[[str, str], None]
 class Processes:
     """One per worker. Should the worker die, a reaper that waits at the other end of a pipe ends its scripts."""
 
-    def __init__(self) -> None:
+    def __init__(self, programs: Programs) -> None:
         self._mark = f"{os.getpid()}-{time.time_ns()}"
         self._lock = threading.Lock()
         self._reaper: subprocess.Popen[bytes] | None = None
-        self.account = pwd.getpwnam(_USER) if os.geteuid() == 0 and _exists(_USER) else None
+        self.account = _account()
+        self._programs = programs
 
     def environment(self, run_id: str) -> dict[str, str]:
         """What every script is given."""
         passed = {name: os.environ[name] for name in os.environ if name in PASSED or name.startswith("LC_")}
-        passed.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+        passed["PATH"] = self._programs.path(passed.get("PATH") or "/usr/local/bin:/usr/bin:/bin", self.account)
         return passed | {MARK: f"{self._mark}/{run_id}/"}
 
     def run(
@@ -212,9 +213,13 @@ def kill_marked(mark: str) -> int:
     return count
 
 
-def _exists(user: str) -> bool:
+def _account() -> "pwd.struct_passwd | None":
+    """Who scripts run as: when we are root, somebody else (WORKER_SCRIPT_USER, `root` to stay root)."""
+    name = os.environ.get("WORKER_SCRIPT_USER") or "nobody"
+    if os.geteuid() != 0 or name == "root":
+        return None
     try:
-        pwd.getpwnam(user)
+        return pwd.getpwnam(name)
     except KeyError:
-        return False
-    return True
+        log.warning("there is no user %s: scripts run as root", name)
+        return None

@@ -133,7 +133,7 @@ def _ended(attempt: Attempt, state: State, error: str | None, outputs: str | Non
 
 
 def _stored(attempt: Attempt, outputs: Json, children: list[dict[str, Json]] | None = None) -> Outcome:
-    if attempt.stopped.is_set():
+    if attempt.stopped:
         return stopped_outcome(attempt)
     try:
         text = storable(outputs, attempt)
@@ -154,9 +154,10 @@ def _failed(
         text = storable(outputs, attempt)
     except Unstorable:
         text = None
-    if attempt.stopped.is_set():
+    if attempt.stopped:
         stopped = stopped_outcome(attempt)
         return Outcome(stopped.state, stopped.error, text, attempt.run_id, attempt.token, children or [])
-    attempt.log("WARN" if state is State.WARNING else "ERROR", message)
-    shown = attempt.mask(message)
+    if message:
+        attempt.log("WARN" if state is State.WARNING else "ERROR", message)
+    shown = attempt.mask(message) or None
     return Outcome(state, shown, text, attempt.run_id, attempt.token, children or [])

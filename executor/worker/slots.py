@@ -1,5 +1,6 @@
 """The table of what this process has claimed: what waits for a thread, what runs, what was given back. No SQL."""
 
+import contextlib
 import os
 import threading
 import time
@@ -56,10 +57,8 @@ class Slots:
 
     def wake(self) -> None:
         """Get the claiming thread out of its wait."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.write(self._wake_writer, b"x")
-        except BlockingIOError:
-            pass
 
     def room(self) -> int:
         """How many jobs to claim now."""
@@ -127,8 +126,7 @@ class Slots:
             late = [
                 job
                 for job in self._waiting.values()
-                if now - job.taken > PATIENCE
-                and ((full and self._is_stuck(now)) or self._is_behind(job, now))
+                if now - job.taken > PATIENCE and ((full and self._is_stuck(now)) or self._is_behind(job, now))
             ]
             return self._take_out(late)
 

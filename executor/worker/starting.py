@@ -32,9 +32,7 @@ def run(queues: Sequence[str], pool: str, threads: int) -> None:
         # Threads and connections come after the fork: children make their own.
         connected.append(signals.worker_ready.connect(lambda **_: worker.start(), weak=False))
         connected.append(signals.worker_process_init.connect(lambda **_: _start_child(queues), weak=False))
-        connected.append(
-            signals.worker_process_shutdown.connect(lambda **_: process.current().stop(), weak=False)
-        )
+        connected.append(signals.worker_process_shutdown.connect(lambda **_: process.current().stop(), weak=False))
     else:
         worker.start()
     try:

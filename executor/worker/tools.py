@@ -13,6 +13,7 @@ from executions.transitions.outputs import outputs_of_task
 from executor.connections import LOST
 from executor.worker.connect import Reconnecting
 from executor.worker.processes import Processes
+from executor.worker.programs import Programs
 from executor.worker.workspace import Workspace
 from flows import catalog
 from flows.definition.model import Flow
@@ -28,8 +29,8 @@ class Tools:
 
     def __init__(self) -> None:
         self.storage = LocalStorage(settings.CELESTA.storage)
-        self.processes = Processes()
         self.workspace = Workspace()
+        self.processes = Processes(Programs(self.workspace))
         # Variables that are the same for every task.
         self.surroundings: dict[str, Json] = {
             "envs": dict(settings.CELESTA.envs),

@@ -52,9 +52,7 @@ class Channel(base.StdChannel):
         """Nothing to recover: the sweeper releases what a dead worker held."""
 
     def basic_publish(self, *_: Any, **__: Any) -> None:
-        raise PublishingRefused(
-            "over PostgreSQL only the executor hands out jobs; set CELERY_BROKER_URL to send tasks"
-        )
+        raise PublishingRefused("over PostgreSQL only the executor hands out jobs; set CELERY_BROKER_URL to send tasks")
 
     def prepare_message(self, body: Any, *_: Any, **__: Any) -> Any:
         return body

@@ -60,5 +60,5 @@ class Watch:
         if attempt.deadline is not None and now > attempt.deadline:
             attempt.deadline = None
             attempt.stop_aside(killed=False)
-        if attempt.stopped.is_set() and now - attempt.stopped_at > GRACE:
+        if attempt.stopped and now - attempt.stopped_at > GRACE:
             self._give_up(job)

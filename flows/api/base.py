@@ -31,9 +31,7 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, FlowNotFound):
         return NotFound(str(error))
     if isinstance(error, FlowExists):
-        return Unprocessable(
-            f"Invalid entity: flow.id: {error}", [{"message": str(error), "path": "flow.id"}]
-        )
+        return Unprocessable(f"Invalid entity: flow.id: {error}", [{"message": str(error), "path": "flow.id"}])
     return error
 
 

@@ -86,9 +86,7 @@ def ids_of(request: Request) -> list[tuple[str, str]]:
         raise Unprocessable("Invalid entity: the body must be a list of {namespace, id}")
     pairs = []
     for item in body:
-        namespace, flow_id = (
-            (item.get("namespace"), item.get("id")) if isinstance(item, dict) else (None, None)
-        )
+        namespace, flow_id = (item.get("namespace"), item.get("id")) if isinstance(item, dict) else (None, None)
         if not isinstance(namespace, str) or not isinstance(flow_id, str):
             raise Unprocessable("Invalid entity: the body must be a list of {namespace, id}")
         pairs.append((namespace, flow_id))

@@ -123,8 +123,7 @@ def _children(node: Mapping[str, Any]) -> list["Filter | Tree"]:
             raise Unprocessable(f"Invalid queryString parameter: filters[{name}] lacks an operation")
         if name.lower() in ("and", "or"):
             groups = [
-                Tree("and", tuple(_children(item))) if isinstance(item, dict) else None
-                for item in inner.values()
+                Tree("and", tuple(_children(item))) if isinstance(item, dict) else None for item in inner.values()
             ]
             if None in groups:
                 raise Unprocessable(f"Invalid queryString parameter: filters[{name}]")

@@ -70,9 +70,7 @@ class SwitchView(_ManyView):
     disabled = True
 
     def post(self, request: Request, **_: Any) -> Response:
-        return self.perform(
-            request, lambda namespace, flow_id: catalog.set_disabled(namespace, flow_id, self.disabled)
-        )
+        return self.perform(request, lambda namespace, flow_id: catalog.set_disabled(namespace, flow_id, self.disabled))
 
 
 class DeleteByQueryView(DeleteView):

@@ -36,9 +36,7 @@ def ordering(query: Any, fields: Mapping[str, str], default: tuple[str, ...]) ->
             continue
         name, _, direction = item.partition(":")
         if name not in fields or direction.lower() not in ("", "asc", "desc"):
-            raise Unprocessable(
-                f"Invalid sort parameter: {item[:80]!r}; known fields: {', '.join(sorted(fields))}"
-            )
+            raise Unprocessable(f"Invalid sort parameter: {item[:80]!r}; known fields: {', '.join(sorted(fields))}")
         found.append(("-" if direction.lower() == "desc" else "") + fields[name])
     return tuple(found) or default
 

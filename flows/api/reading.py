@@ -75,12 +75,8 @@ def _scope(filter: filters.Filter) -> Q:
 
 def _labels(filter: filters.Filter) -> Q:
     """Labels of flows are stored as {key: value}."""
-    operation = filters.supported(
-        filter, {"EQUALS", "NOT_EQUALS", "IN", "NOT_IN", "CONTAINS", "NOT_CONTAINS"}
-    )
-    given = (
-        filter.value if isinstance(filter.value, dict) else dict([filters.label_of(filters.plain(filter))])
-    )
+    operation = filters.supported(filter, {"EQUALS", "NOT_EQUALS", "IN", "NOT_IN", "CONTAINS", "NOT_CONTAINS"})
+    given = filter.value if isinstance(filter.value, dict) else dict([filters.label_of(filters.plain(filter))])
     found = Q()
     for key, value in given.items():
         values = str(value).split(",") if operation in ("IN", "NOT_IN") else [str(value)]

@@ -28,12 +28,10 @@ def parse_duration(value: Any) -> timedelta:
 def _parse_text(text: str) -> timedelta:
     match = _PATTERN.fullmatch(text)
     times = match.group(4, 5, 6) if match else ()
-    if match is None or not any(times) and (match[2] is None or match[3]):
+    if match is None or (not any(times) and (match[2] is None or match[3])):
         raise ValueError(f"Text '{text[:100]}' cannot be parsed to a Duration")
     sign, days, _, hours, minutes, seconds, fraction = match.groups()
-    whole = timedelta(
-        days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=int(seconds or 0)
-    )
+    whole = timedelta(days=int(days or 0), hours=int(hours or 0), minutes=int(minutes or 0), seconds=int(seconds or 0))
     if fraction:
         micros = timedelta(microseconds=int(fraction.ljust(6, "0")[:6]))
         whole += -micros if (seconds or "").startswith("-") else micros

@@ -75,9 +75,7 @@ def violation(error: ErrorDetails, site: Site) -> Violation:
     return Violation(message, path_text(location), line, column, kind)
 
 
-def _message(
-    error: ErrorDetails, location: Location, site: Site
-) -> tuple[str, Literal["constraint", "structure"]]:
+def _message(error: ErrorDetails, location: Location, site: Site) -> tuple[str, Literal["constraint", "structure"]]:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return _unrecognized(str(location[-1]), site.known_properties(location[:-1])), "structure"

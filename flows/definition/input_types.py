@@ -141,9 +141,7 @@ class FileInput(Input):
 
     @model_validator(mode="after")
     def _no_defaults(self) -> Self:
-        if self.defaults is not None and not str(self.defaults).startswith(
-            ("nsfile://", "kestra://", "file://")
-        ):
+        if self.defaults is not None and not str(self.defaults).startswith(("nsfile://", "kestra://", "file://")):
             raise ValueError("no `defaults` can be set for inputs of type 'FILE'")
         return self
 

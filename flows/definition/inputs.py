@@ -84,9 +84,7 @@ def _in_order_of_need(inputs: Sequence[Input]) -> list[Input]:
         while waiting:
             needed = waiting[-1].depends_on.inputs if waiting[-1].depends_on else ()
             missing = [
-                known[name]
-                for name in needed
-                if name in known and name not in ordered and known[name] not in waiting
+                known[name] for name in needed if name in known and name not in ordered and known[name] not in waiting
             ]
             if missing:
                 waiting.append(missing[0])

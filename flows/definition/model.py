@@ -63,8 +63,8 @@ class Flow(Strict):
     description: str | None = None
     labels: Labels = ()
     inputs: Annotated[tuple[AnyInput, ...], BeforeValidator(_no_list)] = ()
-    variables: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)] = (
-        Field(default_factory=dict)
+    variables: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)] = Field(
+        default_factory=dict
     )
     tasks: tuple[AnyTask, ...] = Field(min_length=1)
     errors: OptionalTasks = ()

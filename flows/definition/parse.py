@@ -71,9 +71,7 @@ def _read(source: str, max_bytes: int) -> Node:
     except YamlRefused as error:
         raise InvalidFlow([Violation(error.message, "", error.line, error.column, "structure")]) from None
     if not isinstance(root.value, dict):
-        raise InvalidFlow(
-            [Violation("expected a map of properties", "", root.line, root.column, "structure")]
-        )
+        raise InvalidFlow([Violation("expected a map of properties", "", root.line, root.column, "structure")])
     return root
 
 

@@ -11,9 +11,7 @@ def merge_defaults(document: Any, defaults: Sequence[Default], canonical: Callab
     usable = [
         one
         for one in defaults
-        if isinstance(one, Mapping)
-        and isinstance(one.get("type"), str)
-        and isinstance(one.get("values"), Mapping)
+        if isinstance(one, Mapping) and isinstance(one.get("type"), str) and isinstance(one.get("values"), Mapping)
     ]
     if not usable:
         return document
@@ -24,9 +22,7 @@ def merge_defaults(document: Any, defaults: Sequence[Default], canonical: Callab
     return _walk(document, free, forced, canonical)
 
 
-def _walk(
-    value: Any, free: Sequence[Default], forced: Sequence[Default], canonical: Callable[[str], str]
-) -> Any:
+def _walk(value: Any, free: Sequence[Default], forced: Sequence[Default], canonical: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [_walk(item, free, forced, canonical) for item in value]
     if not isinstance(value, Mapping):

@@ -73,9 +73,7 @@ def _input_dependencies(flow: Flow) -> Iterator[Broken]:
             if name == one.id:
                 yield Broken(f"{one.id}: Input cannot depend on itself", ("inputs", number, "dependsOn"))
             elif name not in needs:
-                yield Broken(
-                    f"{one.id}: Input with id '{name}' does not exist", ("inputs", number, "dependsOn")
-                )
+                yield Broken(f"{one.id}: Input with id '{name}' does not exist", ("inputs", number, "dependsOn"))
             elif reaches(needs, name, one.id):
                 yield Broken(
                     f"{one.id}: Cycle dependency detected: `{one.id}` and `{name}`",

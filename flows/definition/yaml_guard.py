@@ -99,9 +99,7 @@ def read_document(source: str, max_bytes: int = MAX_BYTES) -> Node:
     """The only document of the text; an empty text is a null. Raises YamlRefused."""
     documents = read_documents(source, max_bytes)
     if len(documents) > 1:
-        raise YamlRefused(
-            "expected a single document but found another", documents[1].line, documents[1].column
-        )
+        raise YamlRefused("expected a single document but found another", documents[1].line, documents[1].column)
     return documents[0] if documents else Node(None, 1, 1)
 
 

@@ -10,9 +10,7 @@ _PLAIN = re.compile(r"[A-Za-z_/](?:[\w./@()-]| (?! |$|#))*")
 _RESERVED = frozenset(
     {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 )  # those of YAML 1.1 too: other tools read these files
-_NOT_IN_BLOCK = re.compile(
-    r"[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NOT_IN_BLOCK = re.compile(r"[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_yaml(value: Any) -> str:

@@ -75,15 +75,11 @@ def compile_function(compiler: Compiler, node: nodes.FunctionCall) -> Evaluate:
     return _compile_macro(compiler, node)
 
 
-def _bind(
-    compiler: Compiler, operation: Operation, arguments: nodes.Arguments, what: str, position: int
-) -> Arguments:
+def _bind(compiler: Compiler, operation: Operation, arguments: nodes.Arguments, what: str, position: int) -> Arguments:
     """Positional evaluators in order, and the named ones by parameter."""
     positional = [compiler.expression(each) for each in arguments.positional]
     if len(positional) > len(operation.names) and not operation.variadic:
-        raise syntax_error(
-            f"The {what} takes at most {len(operation.names)} arguments", compiler.source, position
-        )
+        raise syntax_error(f"The {what} takes at most {len(operation.names)} arguments", compiler.source, position)
     named: list[tuple[str, Evaluate]] = []
     for name, value in arguments.named.items():
         if name not in operation.names or operation.names.index(name) < len(positional):
@@ -95,9 +91,7 @@ def _bind(
 def _missing_argument(operation: Operation, bound: Arguments, what: str) -> str | None:
     positional, named = bound
     given = {name for name, _ in named}
-    for name, parameter in list(zip(operation.names, operation.parameters, strict=True))[
-        : operation.required
-    ]:
+    for name, parameter in list(zip(operation.names, operation.parameters, strict=True))[: operation.required]:
         if operation.parameters.index(parameter) >= len(positional) and parameter not in given:
             return f"The {what} expects an argument '{name}'."
     return None

@@ -215,9 +215,7 @@ class Compiler:
             for key, value in pairs:
                 name = key(frame)
                 if isinstance(name, (dict, list)):
-                    raise located(
-                        ExpressionError("A map or a list cannot be a key"), self.source, node.position
-                    )
+                    raise located(ExpressionError("A map or a list cannot be a key"), self.source, node.position)
                 made[name] = value(frame)
             return made
 

@@ -84,9 +84,7 @@ def _render(frame: Frame, value: object, recursive: bool, depth: int = 0) -> obj
         raise ExpressionError("The value is nested too deeply")
     if isinstance(value, Mapping):
         return {
-            text_of(_render(frame, key, recursive, depth + 1)): _render(
-                frame, value[key], recursive, depth + 1
-            )
+            text_of(_render(frame, key, recursive, depth + 1)): _render(frame, value[key], recursive, depth + 1)
             for key in value
         }
     if isinstance(value, (list, tuple)):
@@ -200,9 +198,7 @@ def min_(frame: Frame, *values: object) -> object:
 
 
 def _extreme(values: tuple[object, ...], sign: int) -> object:
-    candidates = (
-        list(values[0]) if len(values) == 1 and isinstance(values[0], (list, tuple)) else list(values)
-    )
+    candidates = list(values[0]) if len(values) == 1 and isinstance(values[0], (list, tuple)) else list(values)
     best = None
     for candidate in candidates:
         if best is None or (candidate is not None and compare(candidate, best) * sign > 0):

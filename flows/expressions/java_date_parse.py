@@ -38,9 +38,7 @@ def _parse_iso(text: str, zone: tzinfo) -> datetime:
         raise ValueError
     year, month, day, hour, minute, second, fraction, offset, region = match.groups()
     micros = int((fraction or "0").ljust(9, "0")[:6])
-    moment = datetime(
-        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micros, zone
-    )
+    moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micros, zone)
     if offset:
         moment = moment.replace(tzinfo=zone_of(offset))
     return moment.astimezone(zone_of(region)) if region else moment

@@ -265,9 +265,7 @@ def _iso_offset_date_time(moment: datetime) -> str:
 
 
 def _local_date_time(moment: datetime) -> str:
-    seconds = (
-        f"{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}{fraction_digits(moment.microsecond)}"
-    )
+    seconds = f"{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}{fraction_digits(moment.microsecond)}"
     return f"{date_text(moment)}T{seconds}"
 
 
@@ -294,9 +292,7 @@ _STANDARD: dict[str, Callable[[datetime], str]] = {
     "iso_offset_date_time": _iso_offset_date_time,
     "iso_zoned_date_time": lambda moment: _zoned(_iso_offset_date_time(moment), moment),
     "iso_date_time": lambda moment: _zoned(_iso_offset_date_time(moment), moment),
-    "iso_ordinal_date": lambda moment: (
-        f"{moment.year:04d}-{moment.timetuple().tm_yday:03d}{offset_text(moment)}"
-    ),
+    "iso_ordinal_date": lambda moment: f"{moment.year:04d}-{moment.timetuple().tm_yday:03d}{offset_text(moment)}",
     "iso_week_date": _week_date,
     "iso_instant": instant_text,
     "basic_iso_date": lambda moment: (

@@ -48,9 +48,7 @@ LANGUAGES = {
         ("a.\u00a0m.", "p.\u00a0m."),
     ),
     "it": Language(
-        _words(
-            "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"
-        ),
+        _words("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"),
         _words("gen feb mar apr mag giu lug ago set ott nov dic"),
         _words("lunedì martedì mercoledì giovedì venerdì sabato domenica"),
         _words("lun mar mer gio ven sab dom"),

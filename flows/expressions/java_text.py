@@ -181,8 +181,7 @@ def iso_datetime_text(value: datetime) -> str:
     if isinstance(value, Instant):
         return instant_text(value)
     text = (
-        f"{date_text(value)}T{value.hour:02d}:{value.minute:02d}:{value.second:02d}"
-        f"{fraction_digits(value.microsecond)}"
+        f"{date_text(value)}T{value.hour:02d}:{value.minute:02d}:{value.second:02d}{fraction_digits(value.microsecond)}"
     )
     if isinstance(value, JavaDate):
         return f"{text.partition('.')[0]}.{value.microsecond // 1000:03d}+00:00"

@@ -42,9 +42,7 @@ def finish(frame: Frame, parts: list[str]) -> str:
 def settled(value: object, depth: int = 0) -> object:
     """The value without lazy maps in it."""
     if depth < 64 and isinstance(value, (dict, LazyMap)):
-        if isinstance(value, LazyMap) or any(
-            isinstance(item, (dict, list, LazyMap)) for item in value.values()
-        ):
+        if isinstance(value, LazyMap) or any(isinstance(item, (dict, list, LazyMap)) for item in value.values()):
             return {key: settled(value[key], depth + 1) for key in value}
         return value
     if depth < 64 and isinstance(value, list):

@@ -49,8 +49,6 @@ def ask(frame: Frame, name: str, values: dict[str, object]) -> object:
         if value is None:
             continue
         clear = reveal(to_plain(value))
-        arguments[argument] = (
-            java_string(clear) if argument in TEXTS and not isinstance(clear, str) else clear
-        )
+        arguments[argument] = java_string(clear) if argument in TEXTS and not isinstance(clear, str) else clear
     answer = frame.services.call(name, arguments)
     return spread(answer, java_string) if name in SECRET_ANSWERS else answer

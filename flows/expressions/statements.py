@@ -101,8 +101,7 @@ def _set(compiler: Compiler, node: nodes.Set) -> Write:
 def _macro(compiler: Compiler, node: nodes.Macro) -> Write:
     body = compiler.captured(node.body)
     defaults: list[tuple[str, Evaluate | None]] = [
-        (name, compiler.expression(default) if default is not None else None)
-        for name, default in node.parameters
+        (name, compiler.expression(default) if default is not None else None) for name, default in node.parameters
     ]
     cost = sum(1 for _ in nodes.walk(node.body)) + 1
 

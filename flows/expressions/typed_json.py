@@ -45,9 +45,7 @@ _DECODERS: dict[str, Callable[[Any, tzinfo], Any]] = {
     "$zoned_datetime_local_zone": lambda value, zone: datetime.fromisoformat(value).replace(tzinfo=zone),
     "$local_datetime": lambda value, zone: datetime.fromisoformat(value),
     "$instant": _instant,
-    "$java_util_date_epoch_ms": lambda value, zone: (
-        JavaDate(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
-    ),
+    "$java_util_date_epoch_ms": lambda value, zone: JavaDate(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value),
     "$duration": _duration,
     "$uri": lambda value, zone: str(value),
 }

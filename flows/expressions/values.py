@@ -179,9 +179,7 @@ def _same_items(left: list[object], right: list[object], spend: Callable[[int], 
     return all(equals(a, b, spend) for a, b in zip(left, right, strict=True))
 
 
-def _same_maps(
-    left: Mapping[object, object], right: Mapping[object, object], spend: Callable[[int], None]
-) -> bool:
+def _same_maps(left: Mapping[object, object], right: Mapping[object, object], spend: Callable[[int], None]) -> bool:
     if len(left) != len(right):
         return False
     for key in left:

@@ -21,9 +21,7 @@ _RESERVED = frozenset(
     {word for base in ("true", "false", "yes", "no", "on", "off", "null") for word in _spellings(base)}
     | {"~", "y", "Y", "n", "N"}
 )
-_NEEDS_QUOTES = re.compile(
-    r"""^$|^\s|\s$|^[\[\]{},"'|>&*!%@`#]|^[-?:](\s|$)|:(\s|$)|\s\#|[\x00-\x08\x0b-\x1f\x7f]"""
-)
+_NEEDS_QUOTES = re.compile(r"""^$|^\s|\s$|^[\[\]{},"'|>&*!%@`#]|^[-?:](\s|$)|:(\s|$)|\s\#|[\x00-\x08\x0b-\x1f\x7f]""")
 
 
 def to_yaml(value: object) -> str:
@@ -37,9 +35,7 @@ def to_yaml(value: object) -> str:
     return writer.text()
 
 
-def _map(
-    value: Mapping[object, object], writer: TextWriter, indent: int, depth: int, first: bool = False
-) -> None:
+def _map(value: Mapping[object, object], writer: TextWriter, indent: int, depth: int, first: bool = False) -> None:
     _check(depth)
     for number, key in enumerate(value):
         name = key_text(key)

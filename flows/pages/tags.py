@@ -35,9 +35,7 @@ _ICONS = {
 def icon(name: str, label: str = "") -> SafeString:
     """One symbol of the sprite in base.html; decoration unless it is given a label."""
     if label:
-        return format_html(
-            '<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name
-        )
+        return format_html('<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name)
     return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
 
 
@@ -186,11 +184,7 @@ def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, lef
     count = f"{len(value)} {'key' if isinstance(value, dict) else 'item'}{'' if len(value) == 1 else 's'}"
     opened = " open" if open_levels > 0 and len(value) <= 50 else ""
     parts.append(f'<details{opened}><summary>{name}<span class="muted">{count}</span></summary><ul>')
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else ((str(number), item) for number, item in enumerate(value))
-    )
+    items = value.items() if isinstance(value, dict) else ((str(number), item) for number, item in enumerate(value))
     left -= 1
     for name_of, item in items:
         parts.append("<li>")
@@ -210,9 +204,7 @@ def _leaf(value: Any) -> SafeString:
         return format_html('<span class="word">{}</span>', "null" if value is None else str(value).lower())
     if isinstance(value, (int, float)):
         return format_html('<span class="number">{}</span>', value)
-    return format_html(
-        "{}", "{}" if isinstance(value, dict) else "[]" if isinstance(value, list) else str(value)
-    )
+    return format_html("{}", "{}" if isinstance(value, dict) else "[]" if isinstance(value, list) else str(value))
 
 
 @register.simple_tag

@@ -71,9 +71,7 @@ AnyTask = Annotated[Task, BeforeValidator(_resolve)]
 class TaskFailure(Exception):
     """A run that failed in an expected way. `outputs` are kept with the failed run; `state` may be WARNING, KILLED..."""
 
-    def __init__(
-        self, message: str, outputs: dict[str, Json] | None = None, state: State = State.FAILED
-    ) -> None:
+    def __init__(self, message: str, outputs: dict[str, Json] | None = None, state: State = State.FAILED) -> None:
         super().__init__(message)
         self.message, self.outputs, self.state = message, outputs, state
 
@@ -91,20 +89,33 @@ class RunContext(Protocol):
     task_run_id: str
     attempt: int  # from 1
 
-    def render(self, value: Any) -> Any:
-        """Text stays text; maps and lists are rendered deeply."""
+    def render(self, value: Any, extra: Mapping[str, Json] | None = None) -> Any:
+        """Text stays text; maps and lists are rendered deeply. `extra` are further variables."""
 
-    def render_typed(self, value: Any) -> Any:
+    def render_typed(self, value: Any, extra: Mapping[str, Json] | None = None) -> Any:
         """A template that is a single expression keeps its type."""
 
     def log(self, level: str, message: str) -> None: ...
-    def metric(
-        self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None
-    ) -> None: ...
+    def metric(self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None) -> None: ...
 
     @property
     def working_directory(self) -> Any:
         """pathlib.Path of a private folder, made at first use, removed after the run."""
+
+    def upload(self, source: Any, name: str) -> str:
+        """A file (path, bytes or open file) of this task run in the internal storage; its address."""
+
+    def download(self, uri: str, target: Any) -> Any:
+        """A file of the internal storage as a local one inside the working directory; its path."""
+
+    def run_process(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        on_line: Callable[[str, str], None],
+        directory: Any = None,
+    ) -> int:
+        """Run a program in a process group of its own; `on_line` gets ("out" or "err", line). Its exit code."""
 
     @property
     def storage(self) -> Any:

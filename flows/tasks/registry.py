@@ -152,9 +152,7 @@ def _with_texts(model: type[BaseModel], value: Mapping[str, Any]) -> Mapping[str
 @cache
 def _text_properties(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(
-        field.alias or name
-        for name, field in model.model_fields.items()
-        if field.annotation in (str, str | None)
+        field.alias or name for name, field in model.model_fields.items() if field.annotation in (str, str | None)
     )
 
 

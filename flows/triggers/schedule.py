@@ -53,9 +53,7 @@ class Schedule(Trigger):
         fields = len(self.expression.split())
         wanted = 6 if self.with_seconds else 5
         if fields != wanted:
-            raise ValueError(
-                f"invalid cron expression '{self.cron}': expected {wanted} fields but found {fields}"
-            )
+            raise ValueError(f"invalid cron expression '{self.cron}': expected {wanted} fields but found {fields}")
         try:
             CronSim(self.expression, _ANY_DAY)
         except (CronSimError, ValueError) as error:

@@ -22,9 +22,7 @@ ClockTime = Annotated[str | None, AfterValidator(_is_time)]
 
 
 class TimeWindow(Strict):
-    type: Literal["DURATION_WINDOW", "SLIDING_WINDOW", "DAILY_TIME_WINDOW", "DAILY_TIME_DEADLINE"] = (
-        "DURATION_WINDOW"
-    )
+    type: Literal["DURATION_WINDOW", "SLIDING_WINDOW", "DAILY_TIME_WINDOW", "DAILY_TIME_DEADLINE"] = "DURATION_WINDOW"
     window: Duration | None = None
     window_advance: Duration | None = None
     start_time: ClockTime = None

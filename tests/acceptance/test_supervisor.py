@@ -39,9 +39,7 @@ class Product:
         return self.log.read_text()
 
     def wait_until_ready(self, seconds: float = 90) -> "Product":
-        assert eventually(lambda: "ready: http" in self.said() or self.process.poll() is not None, seconds), (
-            self.said()
-        )
+        assert eventually(lambda: "ready: http" in self.said() or self.process.poll() is not None, seconds), self.said()
         assert self.process.poll() is None, self.said()
         return self
 
@@ -181,9 +179,7 @@ def test_a_supervisor_killed_with_9_leaves_no_process(start: Callable[..., Produ
     everything = product.all_processes()
     product.process.kill()
     product.process.wait()
-    assert eventually(lambda: gone(everything)), [
-        process.cmdline() for process in everything if process.is_running()
-    ]
+    assert eventually(lambda: gone(everything)), [process.cmdline() for process in everything if process.is_running()]
 
 
 def test_a_port_in_use_is_one_clear_line(start: Callable[..., Product], free_port: int) -> None:
@@ -192,15 +188,11 @@ def test_a_port_in_use_is_one_clear_line(start: Callable[..., Product], free_por
         other.listen()
         product = start()
         assert product.process.wait(30) == 2
-    assert (
-        product.said() == f"celesta: 127.0.0.1:{free_port} is in use by another program: set CELESTA_PORT\n"
-    )
+    assert product.said() == f"celesta: 127.0.0.1:{free_port} is in use by another program: set CELESTA_PORT\n"
     assert not (product.home / "postgres").exists()
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_line(
-    start: Callable[..., Product], tmp_path: Path
-) -> None:
+def test_a_home_that_cannot_be_written_is_one_clear_line(start: Callable[..., Product], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     product = start(CELESTA_HOME=str(tmp_path / "file" / "home"))
     assert product.process.wait(30) == 2
@@ -236,6 +228,4 @@ def test_it_runs_on_a_given_database_and_leaves_that_running(
     assert not (product.home / "postgres").exists()
     assert product.stop() == 0
     with psycopg.connect(fresh_database) as connection:
-        assert connection.execute("SELECT count(*) FROM executions WHERE state = 'SUCCESS'").fetchone() == (
-            1,
-        )
+        assert connection.execute("SELECT count(*) FROM executions WHERE state = 'SUCCESS'").fetchone() == (1,)

@@ -49,9 +49,7 @@ def types(claimed: list[Any]) -> list[list[str]]:
     return [[message.type for message in one.messages] for one in claimed]
 
 
-def test_a_new_execution_comes_with_its_row_and_its_first_message(
-    queue: ModuleType, connect: Connect
-) -> None:
+def test_a_new_execution_comes_with_its_row_and_its_first_message(queue: ModuleType, connect: Connect) -> None:
     connection = connect()
     execution = an_execution(inputs={"a": 1})
     store.create(connection, [execution])
@@ -82,9 +80,7 @@ def test_claimed_messages_are_back_when_the_claiming_transaction_rolls_back(
     assert queue.claim(connection) == first != []
 
 
-def test_claimed_messages_are_gone_when_the_claiming_transaction_commits(
-    queue: ModuleType, connect: Connect
-) -> None:
+def test_claimed_messages_are_gone_when_the_claiming_transaction_commits(queue: ModuleType, connect: Connect) -> None:
     connection = connect()
     [execution_id] = created(connection)
     queue.publish(connection, execution_id, ExecutionChanged("pause"))
@@ -102,9 +98,7 @@ def test_all_messages_of_an_execution_come_together_and_in_order(queue: ModuleTy
             queue.publish(connection, execution_id, ExecutionChanged(action))
     connection.commit()
     claimed = queue.claim(connection)
-    assert [[message.body["action"] for message in each.messages] for each in claimed] == [
-        ["a", "b", "c"]
-    ] * 2
+    assert [[message.body["action"] for message in each.messages] for each in claimed] == [["a", "b", "c"]] * 2
 
 
 def test_a_message_keeps_its_body_to_the_letter(queue: ModuleType, connect: Connect) -> None:
@@ -144,9 +138,7 @@ def test_claimers_share_the_work_without_waiting(queue: ModuleType, connect: Con
     assert sorted(taken + others) == sorted(ids)
 
 
-def test_a_message_that_commits_after_later_ones_is_not_passed_over(
-    queue: ModuleType, connect: Connect
-) -> None:
+def test_a_message_that_commits_after_later_ones_is_not_passed_over(queue: ModuleType, connect: Connect) -> None:
     slow, fast = connect(), connect()
     late, soon = created(fast, 2)
     queue.publish(slow, late, ExecutionChanged("late"))
@@ -262,9 +254,7 @@ def test_a_notification_arrives_with_the_commit_and_not_before(queue: ModuleType
     assert list(listener.notifies(timeout=0.1, stop_after=1)) == []
 
 
-def test_timers_fire_once_when_due_and_replaced_or_cancelled_ones_do_not(
-    queue: ModuleType, connect: Connect
-) -> None:
+def test_timers_fire_once_when_due_and_replaced_or_cancelled_ones_do_not(queue: ModuleType, connect: Connect) -> None:
     connection = connect()
     [execution_id] = created(connection)
     key = {"execution_id": store.hex_of(execution_id), "variables": {}}
@@ -272,12 +262,8 @@ def test_timers_fire_once_when_due_and_replaced_or_cancelled_ones_do_not(
     def timer(kind: str, due: str) -> dict[str, Any]:
         return {**key, "kind": kind, "key": "", "due": due}
 
-    queue.set_timers(
-        connection, [timer("late", "2000-01-01T00:00:00Z"), timer("gone", "2000-01-01T00:00:00Z")]
-    )
-    queue.set_timers(
-        connection, [timer("late", "2999-01-01T00:00:00Z"), timer("due", "2000-01-01T00:00:00Z")]
-    )
+    queue.set_timers(connection, [timer("late", "2000-01-01T00:00:00Z"), timer("gone", "2000-01-01T00:00:00Z")])
+    queue.set_timers(connection, [timer("late", "2999-01-01T00:00:00Z"), timer("due", "2000-01-01T00:00:00Z")])
     queue.cancel_timers(connection, [{**key, "kind": "gone", "key": ""}])
     connection.commit()
     assert queue.fire_timers(connection) == 1

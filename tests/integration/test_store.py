@@ -20,9 +20,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 @pytest.fixture
 def connection(database: str) -> Iterator["psycopg.Connection[Any]"]:
     with psycopg.connect(database) as opened:
-        opened.execute(
-            "TRUNCATE executions, task_runs, queues, concurrency_slots, concurrency_limits, logs, payloads"
-        )
+        opened.execute("TRUNCATE executions, task_runs, queues, concurrency_slots, concurrency_limits, logs, payloads")
         opened.commit()
         yield opened
         opened.rollback()
@@ -119,9 +117,7 @@ def test_removed_runs_force_other_processes_to_read_anew(connection: Any) -> Non
         connection, [{"type": "execution.changed", "execution_id": store.hex_of(execution.id), "body": {}}]
     )
     claimed = queue.claim_only(connection, [execution.id])
-    without_row = [
-        queue.Claimed(one.execution_id, one.version, one.trimmed, None, one.messages) for one in claimed
-    ]
+    without_row = [queue.Claimed(one.execution_id, one.version, one.trimmed, None, one.messages) for one in claimed]
     found = obtain(connection, without_row, cache)[execution.id]
     assert [run.task_id for run in found.runs.values()] == ["task0", "task2"]
     assert found.version == execution.version

@@ -63,9 +63,7 @@ def ended(table: Desk, count: int) -> Callable[[], Any]:
 
 def test_a_worker_runs_what_is_handed_out_and_stops_on_sigterm(table: Desk, start: Start) -> None:
     worker = start("-c", "4")
-    table.define(
-        "- {id: hello, type: core.log.Log, message: hi}\n- {id: back, type: core.debug.Return, format: x}"
-    )
+    table.define("- {id: hello, type: core.log.Log, message: hi}\n- {id: back, type: core.debug.Return, format: x}")
     for _ in range(50):
         table.hand_out()
     wait(ended(table, 100))

@@ -53,14 +53,10 @@ class Desk:
         )
         return self
 
-    def hand_out(
-        self, *task_ids: str, queue: str = "default", outputs: dict[str, Any] | None = None
-    ) -> list[int]:
+    def hand_out(self, *task_ids: str, queue: str = "default", outputs: dict[str, Any] | None = None) -> list[int]:
         """One job per task id (all of the flow without); the ids of the jobs. One insert, one notification."""
         for task_id, value in (outputs or {}).items():
-            done = TaskRun(
-                new_id(), task_id, State.SUCCESS, [(State.SUCCESS, datetime.now(UTC))], outputs=value
-            )
+            done = TaskRun(new_id(), task_id, State.SUCCESS, [(State.SUCCESS, datetime.now(UTC))], outputs=value)
             self.execution.add(done)
         rows = [self._row(task_id) for task_id in task_ids or [task.id for task in self.flow.tasks]]
         with self.connection.transaction():

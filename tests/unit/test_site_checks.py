@@ -35,9 +35,7 @@ def test_a_short_secret_key_is_warned_of(settings: Settings) -> None:
     assert found(settings) == {"celesta.W002"}
 
 
-def test_the_lines_name_what_is_in_force_without_any_secret(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
+def test_the_lines_name_what_is_in_force_without_any_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     celesta = environment.read(
         {
             "CELESTA_HOME": str(tmp_path),

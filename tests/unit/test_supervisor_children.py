@@ -85,9 +85,7 @@ def test_a_killing_signal_is_named(program: Callable[[str], Child]) -> None:
     assert child.how_it_ended() == "signal SIGSEGV"
 
 
-def test_a_deaf_child_is_killed_with_all_its_processes(
-    program: Callable[[str], Child], tmp_path: Path
-) -> None:
+def test_a_deaf_child_is_killed_with_all_its_processes(program: Callable[[str], Child], tmp_path: Path) -> None:
     child = program(
         "import os, signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -104,9 +102,7 @@ def test_a_deaf_child_is_killed_with_all_its_processes(
 
 
 def test_a_stop_that_becomes_urgent_does_not_wait(program: Callable[[str], Child]) -> None:
-    child = program(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
-    )
+    child = program("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)")
     child.stop_seconds = 60
     child.start()
     assert eventually(lambda: bool(child.show))

@@ -17,9 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
         parser.add_argument("--type", help="only this type, such as execution or log")
-        parser.add_argument(
-            "--older-than", metavar="D", help="ISO 8601 duration (P7D) instead of the retentions"
-        )
+        parser.add_argument("--older-than", metavar="D", help="ISO 8601 duration (P7D) instead of the retentions")
 
     def handle(self, *args: Any, **options: Any) -> None:
         age = _age(options["older_than"])

@@ -17,9 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--queues", "-Q", default="default", help="worker groups to serve, comma-separated"
-        )
+        parser.add_argument("--queues", "-Q", default="default", help="worker groups to serve, comma-separated")
         parser.add_argument("--concurrency", "-c", type=int, default=settings.CELESTA.worker_concurrency)
         parser.add_argument("--pool", "-P", default=settings.CELESTA.worker_pool, choices=starting.POOLS)
 

@@ -24,9 +24,7 @@ def zone(frame: Frame, name: object) -> tzinfo:
     return zone_of(frame.services.timezone() if name is None else text_of(name))
 
 
-def to_moment(
-    value: object, where: tzinfo, existing_format: object = None, locale: object = None
-) -> datetime:
+def to_moment(value: object, where: tzinfo, existing_format: object = None, locale: object = None) -> datetime:
     """Any date as an aware datetime in a zone; whole numbers are seconds since 1970."""
     if isinstance(value, datetime):
         moment = value.replace(tzinfo=where) if value.tzinfo is None else value.astimezone(where)
@@ -100,9 +98,7 @@ def _plus(moment: datetime, amount: int, unit: str) -> datetime:
     if unit in MICROS:
         micros = amount // 1000 if unit == "NANOS" else amount * MICROS[unit]
         return (moment.astimezone(UTC) + timedelta(microseconds=micros)).astimezone(moment.tzinfo)
-    raise ExpressionError(
-        f"Unknown unit '{unit[:30]}': use SECONDS, MINUTES, HOURS, DAYS, WEEKS, MONTHS, YEARS …"
-    )
+    raise ExpressionError(f"Unknown unit '{unit[:30]}': use SECONDS, MINUTES, HOURS, DAYS, WEEKS, MONTHS, YEARS …")
 
 
 def _days_in(year: int, month: int) -> int:
@@ -116,30 +112,22 @@ def _since_epoch(frame: Frame, value: object, existing_format: object, time_zone
     return passed.days * 86_400 + passed.seconds, passed.microseconds
 
 
-def timestamp(
-    frame: Frame, value: object, existing_format: object = None, time_zone: object = None
-) -> object:
+def timestamp(frame: Frame, value: object, existing_format: object = None, time_zone: object = None) -> object:
     return _since_epoch(frame, value, existing_format, time_zone)[0]
 
 
-def timestamp_milli(
-    frame: Frame, value: object, existing_format: object = None, time_zone: object = None
-) -> object:
+def timestamp_milli(frame: Frame, value: object, existing_format: object = None, time_zone: object = None) -> object:
     seconds, micros = _since_epoch(frame, value, existing_format, time_zone)
     return seconds * 1000 + micros // 1000
 
 
-def timestamp_micro(
-    frame: Frame, value: object, existing_format: object = None, time_zone: object = None
-) -> object:
+def timestamp_micro(frame: Frame, value: object, existing_format: object = None, time_zone: object = None) -> object:
     """Kestra's TimestampMicroFilter mixes the units: seconds as nanoseconds, the rest as microseconds."""
     seconds, micros = _since_epoch(frame, value, existing_format, time_zone)
     return seconds * 1_000_000_000 + micros
 
 
-def timestamp_nano(
-    frame: Frame, value: object, existing_format: object = None, time_zone: object = None
-) -> object:
+def timestamp_nano(frame: Frame, value: object, existing_format: object = None, time_zone: object = None) -> object:
     seconds, micros = _since_epoch(frame, value, existing_format, time_zone)
     return seconds * 1_000_000_000 + micros * 1000
 

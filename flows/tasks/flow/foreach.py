@@ -53,9 +53,7 @@ class Loop(TaskList):
         begun = view.children.count_of(head)
         if begun >= len(values) or view.children.of(head, values[begun]) is None:
             return begun
-        return next(
-            (i for i, value in enumerate(values) if view.children.of(head, value) is None), len(values)
-        )
+        return next((i for i, value in enumerate(values) if view.children.of(head, value) is None), len(values))
 
 
 class ForEach(Loop):

@@ -25,9 +25,7 @@ class _Pattern:
     """What jsonata needs of a compiled pattern, with a time limit on each use."""
 
     def __init__(self, pattern: str, flags: RegexFlags) -> None:
-        options = (regex.IGNORECASE if flags.case_insensitive else 0) | (
-            regex.MULTILINE if flags.multiline else 0
-        )
+        options = (regex.IGNORECASE if flags.case_insensitive else 0) | (regex.MULTILINE if flags.multiline else 0)
         self._pattern = regex.compile(pattern, options)
         self.pattern, self.flags = pattern, self._pattern.flags
 

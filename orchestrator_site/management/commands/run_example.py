@@ -15,9 +15,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         outcome = example.run_order()
         namespace, flow = example.ORDER_FLOW
-        self.stdout.write(
-            f"order flow {outcome.state} in {outcome.seconds * 1000:.0f} ms ({namespace}.{flow})"
-        )
+        self.stdout.write(f"order flow {outcome.state} in {outcome.seconds * 1000:.0f} ms ({namespace}.{flow})")
         for name, value in outcome.outputs.items():
             self.stdout.write(f"  {name + ':':<15} {value}")
         page = reverse("execution", args=[outcome.execution_id])

@@ -164,9 +164,7 @@ class Driver:
         error = f"Unable to find flow {order.flow_id}" if order.flow_id in self.missing_flows else None
         if error is None:
             self.started.append(order)
-        self.step(
-            SubflowStarted(parent["taskRunId"], parent["token"], order.execution_id, error, order.iteration)
-        )
+        self.step(SubflowStarted(parent["taskRunId"], parent["token"], order.execution_id, error, order.iteration))
 
     def start(self) -> "Driver":
         self.step(ExecutionCreated())

@@ -1,6 +1,21 @@
 """Templates that try to run code, to run for ever, to fill the memory or to print what is not theirs."""
 
-NAMES = ["''", "[]", "{}", "a", "list", "map", "1", "true", "null", "now()", "'x'|upper", "loop", "_context", "self"]
+NAMES = [
+    "''",
+    "[]",
+    "{}",
+    "a",
+    "list",
+    "map",
+    "1",
+    "true",
+    "null",
+    "now()",
+    "'x'|upper",
+    "loop",
+    "_context",
+    "self",
+]
 DUNDERS = [
     "__class__", "__mro__", "__globals__", "__init__.__globals__", "__class__.__mro__[1].__subclasses__()",
     "__dict__", "__builtins__", "func_globals", "gi_frame", "getClass", "class", "TYPE", "constructor",

@@ -41,7 +41,5 @@ class Answers:
         return self.answers[name](**arguments)
 
 
-def rendered(
-    template: str, variables: Mapping[str, Any] | None = None, **answers: Callable[..., object]
-) -> str:
+def rendered(template: str, variables: Mapping[str, Any] | None = None, **answers: Callable[..., object]) -> str:
     return render(template, DictScope(variables or {}), Answers(answers))

@@ -24,11 +24,7 @@ def cases() -> list[dict[str, Any]]:
     if not CASES_FILE.exists():
         return []
     found = json.loads(CASES_FILE.read_text())["cases"]
-    return [
-        case
-        for case in found
-        if not case.get("needs") and not case.get("java_specific") and not case.get("skip")
-    ]
+    return [case for case in found if not case.get("needs") and not case.get("java_specific") and not case.get("skip")]
 
 
 @pytest.fixture(scope="module")

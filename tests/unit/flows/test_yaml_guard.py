@@ -91,7 +91,12 @@ def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 
 def test_keys_are_text_as_written() -> None:
-    assert read_document("true: 1\n1: 2\nnull: 3\n1.50: 4\n").value == {"true": 1, "1": 2, "null": 3, "1.50": 4}
+    assert read_document("true: 1\n1: 2\nnull: 3\n1.50: 4\n").value == {
+        "true": 1,
+        "1": 2,
+        "null": 3,
+        "1.50": 4,
+    }
 
 
 def test_anchors_and_merge_keys_work_within_bounds() -> None:

@@ -1,0 +1,87 @@
+"""What may be typed in a flow: task, trigger, input types and their properties with their documentation. Cached."""
+
+import inspect
+import types
+import typing
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from flows.definition.input_types import INPUT_MODELS
+from flows.definition.model import Flow
+from flows.tasks import registry
+
+Json = dict[str, Any]
+
+
+@lru_cache(maxsize=1)
+def words() -> Json:
+    """{"flow": properties, "tasks": {type: {doc, properties}}, "triggers": …, "inputs": …}."""
+    return {
+        "flow": _properties(Flow),
+        "tasks": {name: _described(found) for name, found in _registered("TASKS")},
+        "triggers": {name: _described(found) for name, found in _registered("TRIGGERS")},
+        "inputs": {name: _described(model) for name, model in INPUT_MODELS.items()},
+    }
+
+
+def _registered(table: str) -> list[tuple[str, type[BaseModel]]]:
+    found = []
+    for name in sorted(getattr(registry, table, {})):
+        try:
+            found.append((name, registry.find(name)))
+        except Exception:  # an optional library is missing: the type cannot be used here, nor proposed
+            continue
+    return found
+
+
+def _described(model: type[BaseModel]) -> Json:
+    return {"doc": _doc(model), "properties": _properties(model)}
+
+
+def _doc(model: type[BaseModel]) -> str:
+    return inspect.getdoc(model) or "" if model.__doc__ else ""
+
+
+def _properties(model: type[BaseModel]) -> Json:
+    found = {}
+    for name, field in model.model_fields.items():
+        alias = field.alias if isinstance(field.alias, str) else name
+        found[alias] = {
+            "type": _type_name(field.annotation),
+            "required": field.is_required(),
+            "doc": field.description or "",
+            "values": _choices(field.annotation),
+        }
+    return found
+
+
+def _type_name(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        names = [_type_name(part) for part in typing.get_args(annotation) if part is not type(None)]
+        return " or ".join(dict.fromkeys(names))
+    if origin is typing.Literal:
+        return "one of"
+    plain = origin or annotation
+    names = {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        dict: "map",
+        list: "list",
+        tuple: "list",
+    }
+    return names.get(plain, getattr(plain, "__name__", "") if plain is not Any else "")
+
+
+def _choices(annotation: Any) -> list[str]:
+    if typing.get_origin(annotation) is typing.Literal:
+        return [str(value) for value in typing.get_args(annotation)]
+    if annotation is bool:
+        return ["true", "false"]
+    return [choice for part in typing.get_args(annotation) for choice in _choices(part)]

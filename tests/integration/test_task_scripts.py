@@ -1,0 +1,202 @@
+"""Script tasks as real processes of a worker."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from executor.worker.process import Worker
+from tests.integration.worker_support import Desk, desk, run_claimed, wait
+
+
+@pytest.fixture
+def table(database: str) -> Iterator[Desk]:
+    with desk(database) as opened:
+        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads, service_instances")
+        yield opened
+
+
+@pytest.fixture
+def worker(table: Desk) -> Iterator[Worker]:
+    made = Worker(["default"], 2)
+    made.start()
+    yield made
+    made.stop()
+
+
+def run(table: Desk, worker: Worker, task: str, **inputs: object) -> dict[str, object]:
+    table.define(task, **inputs).hand_out()
+    run_claimed(worker)
+    return table.result()
+
+
+def test_commands_run_in_a_shell_and_their_output_is_logged(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        """
+- id: one
+  type: io.kestra.plugin.scripts.shell.Commands
+  commands: ["echo 'hello {{ inputs.name }}'", 'echo "$GREETING"', "pwd"]
+  env: {GREETING: "from {{ flow.id }}"}
+""",
+        name="world",
+    )
+    assert result["state"] == "SUCCESS"
+    outputs = result["outputs"]
+    assert (outputs["exitCode"], outputs["stdOutLineCount"], outputs["stdErrLineCount"]) == (0, 3, 0)
+    assert [line for _, line in table.logs()][:2] == ["hello world", f"from {table.flow.id}"]
+
+
+def test_a_line_of_the_protocol_becomes_vars_and_metrics_and_logs(table: Desk, worker: Worker) -> None:
+    line = (
+        '::{"outputs":{"a":1,"b":[2]},"metrics":[{"name":"rows","type":"counter","value":3,"tags":{"k":"v"}}],'
+        '"logs":[{"level":"WARN","message":"careful"}]}::'
+    )
+    result = run(
+        table,
+        worker,
+        f"- {{id: one, type: io.kestra.plugin.scripts.shell.Script, script: 'echo ''{line}''; echo ''::{{\"outputs\":{{\"c\":true}}}}::'''}}",
+    )
+    assert result["outputs"]["vars"] == {"a": 1, "b": [2], "c": True}
+    assert table.logs() == [(3, "careful")]
+    assert table.connection.execute("SELECT name, value, tags FROM metrics").fetchall() == [("rows", 3.0, {"k": "v"})]
+
+
+def test_a_failing_command_fails_the_task_and_keeps_its_outputs(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['echo before', 'false', 'echo after']}",
+    )
+    assert result["state"] == "FAILED"
+    assert result["outputs"]["exitCode"] == 1
+    assert result["error"] == "Command failed with exit code 1"
+    assert [line for _, line in table.logs()] == ["before", "Command failed with exit code 1"]
+
+
+def test_without_fail_fast_later_commands_go_on(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, failFast: false, commands: ['false', 'echo after']}",
+    )
+    assert result["state"] == "SUCCESS"
+
+
+def test_standard_error_makes_a_warning_unless_told_otherwise(table: Desk, worker: Worker) -> None:
+    task = "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['echo oops >&2']%s}"
+    assert run(table, worker, task % "")["state"] == "WARNING"
+    assert table.logs() == [(4, "oops")]
+    assert run(table, worker, task % ", warningOnStdErr: false")["state"] == "SUCCESS"
+
+
+def test_python_scripts_take_input_files_and_give_output_files(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        """
+- id: one
+  type: io.kestra.plugin.scripts.python.Script
+  beforeCommands: ["echo ready > before.txt"]
+  inputFiles: {"in/data.json": '{"n": {{ inputs.n }}}'}
+  outputFiles: ["*.csv", "sub/**/*.txt"]
+  script: |
+    import json, os
+    n = json.load(open("in/data.json"))["n"]
+    open("out.csv", "w").write(f"{n},{open('before.txt').read().strip()}")
+    os.makedirs("sub/deep")
+    open("sub/deep/x.txt", "w").write("x")
+    open("sub/y.txt", "w").write("y")
+    open(os.path.join("{{ outputDir }}", "kept.txt"), "w").write("kept")
+""",
+        n=7,
+    )
+    assert result["state"] == "SUCCESS", table.messages()
+    files = result["outputs"]["outputFiles"]
+    assert set(files) == {"out.csv", "sub/deep/x.txt", "sub/y.txt", "kept.txt"}
+    with worker.tools.storage.open(files["out.csv"]) as file:
+        assert file.read() == b"7,ready"
+
+
+def test_an_address_in_a_command_becomes_a_local_file(table: Desk, worker: Worker) -> None:
+    uri = worker.tools.storage.put("kestra:///company/worker/some file.txt", b"content")
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['cat \"{{ inputs.uri }}\"']}",
+        uri=uri,
+    )
+    assert result["state"] == "SUCCESS", table.messages()
+    assert table.messages() == "content"
+
+
+def test_scripts_see_nothing_of_the_workers_environment(
+    table: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "SECRET_CANARY", "CELESTA_SECRET_KEY", "CELERY_BROKER_URL"):
+        monkeypatch.setenv(name, "canary-value")
+    run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, warningOnStdErr: false,"
+        " commands: ['env', 'ls /proc/self/fd', 'cat /proc/$PPID/environ || true']}",
+    )
+    assert "canary" not in table.messages()
+    assert "PATH=" in table.messages()
+
+
+def test_what_a_script_left_running_ends_with_it(table: Desk, worker: Worker, tmp_path: Path) -> None:
+    started = time.monotonic()
+    run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['sleep 300 & echo $!']}",
+    )
+    assert time.monotonic() - started < 10
+    pid = int(table.messages().split()[0])
+    wait(lambda: not os.path.exists(f"/proc/{pid}"), 5, "the end of the background process")
+
+
+def test_broken_bytes_and_endless_lines_are_logged_as_far_as_they_can(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        r"""- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ["printf 'a\\377b\\000c\\n'", "head -c 3000000 /dev/zero | tr '\\0' x"]}""",
+    )
+    assert result["state"] == "SUCCESS"
+    assert table.logs()[0][1] == "a\ufffdb\ufffdc"
+    assert all(len(message) < 300_000 for _, message in table.logs())
+
+
+def test_a_container_runner_without_an_engine_is_refused_clearly(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'],"
+        " taskRunner: {type: io.kestra.plugin.scripts.runner.docker.Docker}}",
+    )
+    assert result["state"] == "FAILED"
+    assert "No container engine can be reached" in str(result["error"])
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt", "a/../../evil.txt"])
+def test_input_files_stay_in_the_working_directory(table: Desk, worker: Worker, name: str) -> None:
+    result = run(
+        table,
+        worker,
+        f"- {{id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'], inputFiles: {{'{name}': x}}}}",
+    )
+    assert result["state"] == "FAILED"
+
+
+def test_output_files_that_lead_out_by_a_link_are_left_out(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, outputFiles: ['*'],"
+        " commands: ['ln -s /etc/passwd stolen', 'echo ok > fine']}",
+    )
+    assert set(result["outputs"]["outputFiles"]) == {"fine"}
