@@ -121,7 +121,8 @@ class Identity:
         due = self._last_beat + BEAT - time.monotonic()
         deadline = time.monotonic() + max(due, 0.01)
         while not self._stopping.is_set() and (left := deadline - time.monotonic()) > 0:
-            for _ in self._connection.notifies(timeout=min(left, 0.5), stop_after=1):
+            # The generator holds the connection's lock until it is exhausted: nothing may be asked before that.
+            if list(self._connection.notifies(timeout=min(left, 0.5), stop_after=1)):
                 self._look_for_kills()
 
     def _look_for_kills(self) -> None:
