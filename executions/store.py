@@ -70,7 +70,9 @@ def check_saved(cursor: Any, executions: Sequence[Execution]) -> None:
 
 def saved_rows(executions: Iterable[Execution]) -> dict[str, Json]:
     """The document of `save`; bumps versions."""
-    rows, runs, removed = [], [], []
+    rows: list[Json] = []
+    runs: list[Json] = []
+    removed: list[str] = []
     for execution in executions:
         execution.version += 1
         rows.append(_saved_row(execution))

@@ -22,7 +22,7 @@ class Cleaner(Background):
         self._due = time.monotonic() + self._interval.total_seconds()
 
     def turn(self, connection: Connection) -> float:
-        seconds = self._due - time.monotonic()
+        seconds: float = self._due - time.monotonic()
         if seconds > 0:
             return min(seconds, 30.0)
         self._due = time.monotonic() + self._interval.total_seconds()

@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import psycopg
 
@@ -111,7 +113,7 @@ class Loop:
         self._notified = False
         while self._inbox:
             execution_id, answers = self._inbox.pop(0)
-            self._guarded(connection, lambda c, id_=execution_id: queue.claim_only(c, [id_]), {execution_id: answers})
+            self._guarded(connection, partial(_claim_one, execution_id), {execution_id: answers})
         low = max(self._highest - queue.LATE, 0)
         now = time.monotonic()
         if now - self._last_full_look >= FULL_LOOK:
@@ -185,7 +187,7 @@ class Loop:
     def _replay(self, connection: Connection, taken: Sequence[Claimed], answers: Mapping[str, Answers]) -> None:
         for one in taken:
             try:
-                self._batch(connection, lambda c, id_=one.execution_id: queue.claim_only(c, [id_]), answers, [])
+                self._batch(connection, partial(_claim_one, one.execution_id), answers, [])
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -201,7 +203,7 @@ class Loop:
             try:
                 self._batch(
                     connection,
-                    lambda c, m=message.id: queue.claim_only(c, [one.execution_id], [m]),
+                    partial(_claim_one, one.execution_id, message_id=message.id),
                     answers,
                     [],
                 )
@@ -213,7 +215,7 @@ class Loop:
 
     def _set_aside(self, connection: Connection, one: Claimed, message: Received, error: Exception) -> None:
         """Later, or after too many tries in `dead_letters`, and its execution FAILED."""
-        facts = {"execution": one.execution_id, "type": message.type, "error": first_line(error)}
+        facts: dict[str, Any] = {"execution": one.execution_id, "type": message.type, "error": first_line(error)}
         reason = f"{message.type}: {type(error).__name__}: {first_line(error)}"
         if message.type == "execution.poisoned":
             self._fail_hard(connection, one, message, error)
@@ -288,3 +290,7 @@ def _stamp(ready: Sequence[Handled], now: datetime) -> None:
 
 def _traceback(error: Exception) -> str:
     return "".join(traceback.format_exception(error))[-20_000:]
+
+
+def _claim_one(execution_id: str, connection: Connection, message_id: int | None = None) -> list[Claimed]:
+    return queue.claim_only(connection, [execution_id], None if message_id is None else [message_id])

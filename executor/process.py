@@ -4,6 +4,7 @@ import threading
 
 from django.conf import settings
 
+from executor.background import Background
 from executor.cache import StateCache
 from executor.cleaning import Cleaner
 from executor.clock import Clock
@@ -31,7 +32,7 @@ class Executor:
         handler = Handler(StateCache(), self.clock.now)
         self.loops = [Loop(f"loop-{number}", handler, self.resolver, poll, ring) for number in range(1, threads + 1)]
         self.recovery = Recovery(self.clock, threads, ring)
-        self.backgrounds = [self.recovery, Timers(), Cleaner(celesta)]
+        self.backgrounds: list[Background] = [self.recovery, Timers(), Cleaner(celesta)]
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -46,7 +47,7 @@ class Executor:
     def stop(self) -> None:
         """Batches at hand are finished; nothing new is claimed. The row goes last."""
         tell("executor.stopping", id=self.recovery.id)
-        parts = [*self.loops, *self.backgrounds[1:]]
+        parts: list[Loop | Background] = [*self.loops, *self.backgrounds[1:]]
         for part in parts:
             part.stop()
         for part in parts:

@@ -44,10 +44,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     status, message, errors = describe(error)
     headers: dict[str, str] = {}
     if isinstance(error, exceptions.APIException):
-        if getattr(error, "auth_header", None):
-            headers["WWW-Authenticate"] = error.auth_header
-        if getattr(error, "wait", None):
-            headers["Retry-After"] = str(int(error.wait))
+        if challenge := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        if wait := getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(wait))
     return Response(body(message, path, errors), status=status, headers=headers)
 
 

@@ -17,6 +17,7 @@ from executions.starting import refuse_system_labels
 from executions.state import Execution
 from flows.access import Access, Role
 from flows.api.errors import BadRequest, Unprocessable
+from flows.api.reading import access_of
 from flows.definition.states import TERMINAL, State
 
 Act = Callable[[str], Execution | int]
@@ -132,7 +133,7 @@ class ActionView(APIView):
     is_newer = False  # the 2.0 dialect
 
     def act(self, request: Request, execution_id: str, **_: Any) -> Response:
-        record = reading.record_of(request.auth, execution_id, Role.OPERATOR)
+        record = reading.record_of(access_of(request), execution_id, Role.OPERATOR)
         action = ACTIONS[self.action]
         done = action.prepare(request)(execution_id)
         if not (action.has_body or self.is_newer):
@@ -153,7 +154,7 @@ class BulkByIdsView(APIView):
     def act(self, request: Request, **_: Any) -> Response:
         ids = _ids_of(request)
         act = ACTIONS[self.action].prepare(request)
-        unknown = _unknown(request.auth, ids)
+        unknown = _unknown(access_of(request), ids)
         if unknown:
             raise actions.BulkRefused(self.action, [(text, "execution not found") for text in unknown])
         return Response({"count": actions.bulk(self.action, ids, act)})
@@ -169,7 +170,7 @@ class BulkByQueryView(APIView):
 
     def act(self, request: Request, **_: Any) -> Response:
         act = ACTIONS[self.action].prepare(request)
-        ids = _found(selected(request.auth, request.query_params, Role.OPERATOR))
+        ids = _found(selected(access_of(request), request.query_params, Role.OPERATOR))
         return Response({"count": actions.bulk(self.action, ids, act)})
 
     post = delete = act
@@ -180,9 +181,9 @@ class DeleteByIdsView(APIView):
 
     def delete(self, request: Request, **_: Any) -> Response:
         ids = _ids_of(request)
-        unknown = [(text, "execution not found") for text in _unknown(request.auth, ids)]
+        unknown = [(text, "execution not found") for text in _unknown(access_of(request), ids)]
         if not forms.switch(request.query_params, "includeNonTerminated"):
-            rows = visible(request.auth).filter(pk__in=_uuids(ids)).exclude(state__in=[str(s) for s in TERMINAL])
+            rows = visible(access_of(request)).filter(pk__in=_uuids(ids)).exclude(state__in=[str(s) for s in TERMINAL])
             unknown += [(to_base62(uuid), "execution is still running") for uuid in rows.values_list("pk", flat=True)]
         if unknown:
             raise actions.BulkRefused("delete", unknown)
@@ -193,7 +194,7 @@ class DeleteByQueryView(APIView):
     roles = {"*": Role.OPERATOR}
 
     def delete(self, request: Request, **_: Any) -> Response:
-        rows = selected(request.auth, request.query_params, Role.OPERATOR)
+        rows = selected(access_of(request), request.query_params, Role.OPERATOR)
         if not forms.switch(request.query_params, "includeNonTerminated"):
             rows = rows.filter(state__in=[str(state) for state in TERMINAL])
         return Response({"count": actions.delete(_found(rows), **what_to_delete(request.query_params))})

@@ -19,6 +19,7 @@ from flows.access import Access, Role
 from flows.api import paging
 from flows.api.errors import Unprocessable
 from flows.api.filters import Condition, Filter, condition, date, parse, parse_date, text, time_range
+from flows.api.reading import access_of
 
 WAIT_SECONDS = 3600.0
 _SORT = {
@@ -97,7 +98,7 @@ class SearchView(APIView):
     """GET /executions/search, with both filter grammars."""
 
     def get(self, request: Request, **_: Any) -> Response:
-        rows = selected(request.auth, request.query_params)
+        rows = selected(access_of(request), request.query_params)
         rows = rows.order_by(*paging.ordering(request.query_params, _SORT, ("-start_date", "-id")))
         return Response(page_of(rows, request.query_params))
 
@@ -108,7 +109,7 @@ class ListView(APIView):
     def get(self, request: Request, **_: Any) -> Response:
         query = request.query_params
         namespace, flow_id = forms.required(query, "namespace"), forms.required(query, "flowId")
-        rows = visible(request.auth).filter(namespace=namespace, flow_id=flow_id)
+        rows = visible(access_of(request)).filter(namespace=namespace, flow_id=flow_id)
         return Response(page_of(rows.order_by("-start_date", "-id"), query))
 
 
@@ -142,11 +143,11 @@ class ExecutionView(APIView):
     roles = {"GET": Role.VIEWER, "DELETE": Role.OPERATOR}
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         return Response(reading.one(record.pk))
 
     def delete(self, request: Request, execution_id: str, **_: Any) -> Response:
-        reading.record_of(request.auth, execution_id, Role.OPERATOR)
+        reading.record_of(access_of(request), execution_id, Role.OPERATOR)
         actions.delete([execution_id], **what_to_delete(request.query_params))
         return Response(status=204)
 
@@ -170,7 +171,7 @@ class LatestView(APIView):
             raise Unprocessable("Invalid entity: a list of {namespace, id}")
         found = []
         for item in body:
-            rows = visible(request.auth).filter(namespace=str(item.get("namespace")), flow_id=str(item.get("id")))
+            rows = visible(access_of(request)).filter(namespace=str(item.get("namespace")), flow_id=str(item.get("id")))
             row = rows.order_by("-start_date", "-id").first()
             if row is not None:
                 found.append(_latest(row))
@@ -189,7 +190,7 @@ def _latest(row: ExecutionRecord) -> dict[str, Any]:
 
 class NamespacesView(APIView):
     def get(self, request: Request, **_: Any) -> Response:
-        rows = visible(request.auth).order_by("namespace").values_list("namespace", flat=True).distinct()
+        rows = visible(access_of(request)).order_by("namespace").values_list("namespace", flat=True).distinct()
         return Response(list(rows))
 
 

@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.http import FileResponse, HttpResponse
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from executions.storage.base import FileFacts, execution_prefix, files_prefix, p
 from executions.storage.site import current as storage
 from flows.access import Role
 from flows.api.errors import BadRequest, NotFound, Unprocessable
+from flows.api.reading import access_of
 
 _MAX_EXPORT_FILES = 10_000
 
@@ -48,7 +49,7 @@ class ExecutionFilePreviewView(APIView):
 
 def _address(request: Request, execution_id: str) -> str:
     """Only files of this very execution."""
-    record = reading.record_of(request.auth, execution_id)
+    record = reading.record_of(access_of(request), execution_id)
     address = forms.required(request.query_params, "path")
     path = path_of(address)
     if not path.startswith(_prefix(record)):
@@ -96,7 +97,7 @@ class NamespaceFilesView(APIView):
         uploads = request._request.FILES.getlist("fileContent")
         if len(uploads) != 1:
             raise BadRequest("Required Part [fileContent] not specified")
-        upload = uploads[0]
+        upload: Any = uploads[0]
         if path.endswith(".zip") and zipfile.is_zipfile(upload):
             upload.seek(0)
             _unpack(namespace, upload)
@@ -125,7 +126,7 @@ def _unpack(namespace: str, upload: Any) -> None:
         addresses = [(entry, _namespace_address(namespace, entry.filename)) for entry in entries]
         for entry, address in addresses:
             with archive.open(entry) as file:
-                storage().put(address, file)
+                storage().put(address, cast("BinaryIO", file))
 
 
 class NamespaceFileSearchView(APIView):
@@ -150,7 +151,7 @@ class NamespaceDirectoryView(APIView):
         address = _namespace_address(namespace, request.query_params.get("path") or "/")
         if storage().exists(address) or path_of(address).rstrip("/") != files_prefix(namespace):
             storage().facts(address)
-        return Response([attributes(facts) for facts in storage().list(address)])
+        return Response([attributes(facts) for facts in storage().entries(address)])
 
     def post(self, request: Request, namespace: str, **_: Any) -> Response:
         storage().make_folder(_namespace_address(namespace, forms.required(request.query_params, "path")))
@@ -175,7 +176,7 @@ class NamespaceExportView(APIView):
 
 
 def _all(namespace: str) -> Iterator[FileFacts]:
-    return storage().list(uri_of(files_prefix(namespace)), recursive=True)
+    return iter(storage().entries(uri_of(files_prefix(namespace)), recursive=True))
 
 
 def _relative(namespace: str, facts: FileFacts) -> str:

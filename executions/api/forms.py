@@ -75,7 +75,7 @@ def required(query: Any, name: str) -> str:
     text = query.get(name)
     if not text:
         raise BadRequest(f"Required QueryValue [{name}] not specified")
-    return text
+    return str(text)
 
 
 def inputs_of(request: Any) -> tuple[dict[str, Json], dict[str, Any]]:

@@ -18,6 +18,7 @@ from flows.access import Role
 from flows.api import paging
 from flows.api.errors import Unprocessable
 from flows.api.filters import Condition, Filter, condition, date, parse, plain, text, time_range
+from flows.api.reading import access_of
 
 _LOG_SORT = {
     "timestamp": "timestamp",
@@ -57,7 +58,7 @@ def level_number(text: str) -> int:
 class LogSearchView(APIView):
     def get(self, request: Request, **_: Any) -> Response:
         query = request.query_params
-        rows = request.auth.filter(LogRecord.objects.all()).filter(_condition(query))
+        rows = access_of(request).filter(LogRecord.objects.all()).filter(_condition(query))
         rows = rows.order_by(*paging.ordering(query, _LOG_SORT, ("-timestamp", "-id")))
         found = paging.page_of(rows, query, lambda page: [log_json(row) for row in page])
         return Response({**found, "type": "OFFSET"})
@@ -81,7 +82,7 @@ class LogsView(APIView):
 
 
 def logs_of(request: Request, execution_id: str, role: Role = Role.VIEWER) -> "QuerySet[LogRecord]":
-    record = reading.record_of(request.auth, execution_id, role)
+    record = reading.record_of(access_of(request), execution_id, role)
     return LogRecord.objects.filter(execution_id=record.pk).filter(_condition(request.query_params))
 
 
@@ -89,7 +90,7 @@ class LogDownloadView(APIView):
     """Plain text; cheap enough to be asked for at every poll of a client."""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> StreamingHttpResponse:
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         rows = LogRecord.objects.filter(execution_id=record.pk).filter(_condition(request.query_params))
         response = StreamingHttpResponse(_lines(rows), content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{execution_id}.log"'
@@ -129,7 +130,7 @@ class MetricsView(APIView):
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
         query = request.query_params
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         rows = MetricRecord.objects.filter(execution_id=record.pk)
         if query.get("taskId"):
             rows = rows.filter(task_id=query["taskId"])

@@ -19,6 +19,7 @@ from flows.access import Role
 from flows.api import paging
 from flows.api.errors import Gone, NotFound, Unprocessable
 from flows.api.filters import parse_duration
+from flows.api.reading import access_of
 from flows.models import FlowRecord
 
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
@@ -29,7 +30,7 @@ class NamespaceSearchView(APIView):
 
     def get(self, request: Request, **_: Any) -> Response:
         query = request.query_params
-        rows = request.auth.filter(FlowRecord.objects.filter(latest=True, deleted=False))
+        rows = access_of(request).filter(FlowRecord.objects.filter(latest=True, deleted=False))
         names = set(rows.values_list("namespace", flat=True).distinct())
         if not forms.switch(query, "existing"):
             names |= {parent for name in names for parent in _parents(name)}
@@ -51,7 +52,7 @@ class NamespaceAutocompleteView(APIView):
     def post(self, request: Request, **_: Any) -> Response:
         body = forms.json_body(request.body or b"{}")
         wanted = str(body.get("q") or "").lower() if isinstance(body, Mapping) else ""
-        rows = request.auth.filter(FlowRecord.objects.filter(latest=True, deleted=False))
+        rows = access_of(request).filter(FlowRecord.objects.filter(latest=True, deleted=False))
         names = set(rows.values_list("namespace", flat=True).distinct())
         names |= {parent for name in names for parent in _parents(name)}
         return Response(sorted(name for name in names if wanted in name.lower())[:100])
@@ -94,7 +95,7 @@ class KvInheritanceView(APIView):
     def get(self, request: Request, namespace: str, **_: Any) -> Response:
         connection, found = database.current(), {}
         for parent in _parents(namespace):
-            if request.auth.allows(Role.VIEWER, parent):
+            if access_of(request).allows(Role.VIEWER, parent):
                 found.update({pair.key: pair for pair in kv.pairs(connection, parent)})
         return Response([entry(found[key]) for key in sorted(found)])
 
@@ -104,7 +105,7 @@ class KvAllView(APIView):
 
     def get(self, request: Request, **_: Any) -> Response:
         query = request.query_params
-        rows = request.auth.filter(KeyValue.objects.all())
+        rows = access_of(request).filter(KeyValue.objects.all())
         if query.get("namespace"):
             rows = rows.filter(namespace=query["namespace"])
         if query.get("q"):

@@ -35,7 +35,7 @@ def _encoded(file: BinaryIO, extension: str, kind: str) -> dict[str, Any]:
 
 def _lines(file: BinaryIO, name: str, limit: int, encoding: str) -> tuple[list[str], bool]:
     try:
-        reader = codecs.getreader(encoding)(file, errors="strict")
+        reader = codecs.getreader(encoding)(file, "strict")
     except (LookupError, TypeError, ValueError):
         raise Unprocessable(f"Illegal argument: Unable to preview the file using encoding '{encoding[:40]}'") from None
     lines: list[str] = []

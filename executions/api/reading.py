@@ -24,7 +24,8 @@ def record_of(access: Access, execution_id: str, role: Role = Role.VIEWER) -> Ex
         uuid = to_uuid(execution_id)
     except ValueError:
         raise NotFound(f"execution {execution_id[:60]}") from None
-    found = access.filter(ExecutionRecord.objects.filter(deleted=False), Role.VIEWER).filter(pk=uuid).first()
+    visible = access.filter(ExecutionRecord.objects.filter(deleted=False), Role.VIEWER)
+    found: ExecutionRecord | None = visible.filter(pk=uuid).first()
     if found is None:
         raise NotFound(f"execution {execution_id[:60]}")
     if not access.allows(role, found.namespace):
@@ -52,7 +53,7 @@ def many(
     if not uuids:
         return []
     rows = {row["id"]: row for row in _rows("executions", "id = ANY(%s::uuid[])", [list(uuids)])}
-    found = {key: [] for key in rows}
+    found: dict[str, list[Json]] = {key: [] for key in rows}
     if runs and rows:
         wanted = _within_limit(list(rows), most_runs)
         for run in _with_payloads(_rows("task_runs", "execution_id = ANY(%s::uuid[]) ORDER BY seq", [wanted])):

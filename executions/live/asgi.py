@@ -29,7 +29,7 @@ _WORDS = {
 
 def front(django: Application) -> Application:
     """`describe` of the site's exception handler is looked up by name: the site is a layer above."""
-    describe = import_string(settings.REST_FRAMEWORK["EXCEPTION_HANDLER"].rpartition(".")[0] + ".describe")
+    describe = import_string(str(settings.REST_FRAMEWORK["EXCEPTION_HANDLER"]).rpartition(".")[0] + ".describe")
     create = Create(django, describe)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -292,7 +292,8 @@ class Fanout:
             options = {"row_factory": row_factory} if row_factory else {}
             async with self._reader.cursor(**options) as cursor:
                 await cursor.execute(_SQL[name], params)
-                return await cursor.fetchall()
+                rows: list[Any] = await cursor.fetchall()
+                return rows
 
 
 async def _connect() -> "psycopg.AsyncConnection[Any]":

@@ -134,7 +134,7 @@ async def caller_of(scope: Scope) -> Caller:
     if at_once is not None:
         return at_once
     try:
-        found = await in_thread(_identify, given, header(scope, b"cookie"), _address(scope))
+        found: Caller | None = await in_thread(_identify, given, header(scope, b"cookie"), _address(scope))
     except APIException as error:
         headers = ((b"www-authenticate", CHALLENGE.encode()),) if error.status_code == 401 else ()
         raise Refusal(error.status_code, str(error.detail), headers) from None

@@ -18,7 +18,7 @@ class Login(LoginView):
         try:
             auth.throttle(key)
         except Throttled as refused:
-            context = self.get_context_data(throttled=round(refused.wait or 60))
+            context = self.get_context_data(throttled=round(getattr(refused, "wait", None) or 60))
             return self.render_to_response(context, status=429)
         answer = super().post(request, *arguments, **named)
         if answer.status_code == 200:

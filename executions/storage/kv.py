@@ -1,7 +1,7 @@
 """Key-value pairs of namespaces: typed values with a time to live. SQL only; the caller owns the transaction."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -90,7 +90,7 @@ def put(
 
 
 def delete(connection: Connection, namespace: str, key: str) -> bool:
-    return connection.execute(_SQL["delete"], {"namespace": namespace, "keys": [key]}).rowcount > 0
+    return bool(connection.execute(_SQL["delete"], {"namespace": namespace, "keys": [key]}).rowcount)
 
 
 def delete_all(connection: Connection, namespace: str, keys: Sequence[str]) -> list[str]:
@@ -164,7 +164,7 @@ def _read_json(value: Json) -> Json:
     return loads(value) if isinstance(value, str) else value
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Json], Json]] = {
     "STRING": str,
     "NUMBER": _read_number,
     "BOOLEAN": _read_boolean,

@@ -15,6 +15,7 @@ from executor.worker.flusher import Flusher, Report
 from executor.worker.identity import Identity
 from executor.worker.run import Outcome
 from executor.worker.slots import RUNWAY, Held, Slots
+from executor.worker.tools import Tools
 from executor.worker.watch import Watch
 
 log = logging.getLogger("celesta.worker")
@@ -31,7 +32,7 @@ class Worker:
         self.identity = Identity(queues, threads, self.slots.known, self.kill, self._held_for_dead)
         self.feed = Feed(self.slots, self.claims, self.identity, lambda: self.identity.draining)
         self.watch = Watch(self.slots, self._announce, self._send_logs, self._give_up)
-        self.tools = run.Tools()
+        self.tools = Tools()
 
     def start(self) -> None:
         """Raises when the database cannot be reached."""

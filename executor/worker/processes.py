@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from executor.worker.attempt import Attempt
 from executor.worker.programs import Programs
@@ -166,8 +166,8 @@ class Lines:
                 selector.register(stream, selectors.EVENT_READ)
             while selector.get_map():
                 for key, _ in selector.select(0.2):
-                    stream = key.fileobj
-                    if not self._take(stream):  # type: ignore[arg-type]
+                    stream = cast("IO[bytes]", key.fileobj)
+                    if not self._take(stream):
                         selector.unregister(stream)
                 if self._process.poll() is not None:
                     ended = ended or time.monotonic()

@@ -13,6 +13,7 @@ from kombu.utils.imports import symbol_by_name
 
 from executor.worker import process
 from executor.worker.process import Worker
+from executor.worker.slots import RUNWAY
 
 log = logging.getLogger("celesta.worker")
 POOLS = ("threads", "prefork", "solo")
@@ -23,7 +24,7 @@ def run(queues: Sequence[str], pool: str, threads: int) -> None:
     external = settings.CELESTA.broker_url is not None
     threads = 1 if pool == "solo" else threads
     direct = pool != "prefork" and not external
-    worker = Worker(queues, threads, direct=direct, runway=process.RUNWAY if pool == "threads" else 0)
+    worker = Worker(queues, threads, direct=direct, runway=RUNWAY if pool == "threads" else 0)
     process.install(worker)
     connected = [
         signals.worker_shutting_down.connect(_on_shutting_down, weak=False),

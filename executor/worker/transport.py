@@ -126,12 +126,12 @@ class Transport(base.Transport):
         for channel in list(self.channels):
             channel.close()
 
-    def create_channel(self, connection: "Transport") -> Channel:
+    def create_channel(self, connection: "Transport") -> Any:
         channel = Channel(self)
         self.channels.add(channel)
         return channel
 
-    def close_channel(self, channel: Channel) -> None:
+    def close_channel(self, channel: Any) -> None:
         channel.close()
 
     def drain_events(self, connection: "Transport", timeout: float | None = None, **_: Any) -> None:

@@ -67,7 +67,7 @@ def _type_name(annotation: Any) -> str:
     if origin is typing.Literal:
         return "one of"
     plain = origin or annotation
-    names = {
+    shown: dict[Any, str] = {
         str: "text",
         int: "number",
         float: "number",
@@ -76,7 +76,7 @@ def _type_name(annotation: Any) -> str:
         list: "list",
         tuple: "list",
     }
-    return names.get(plain, getattr(plain, "__name__", "") if plain is not Any else "")
+    return shown.get(plain) or ("" if plain is Any else str(getattr(plain, "__name__", "")))
 
 
 def _choices(annotation: Any) -> list[str]:

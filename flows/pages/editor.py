@@ -173,7 +173,8 @@ def revisions(request: HttpRequest, namespace: str, flow_id: str) -> HttpRespons
 def difference(old: str, new: str) -> list[Json]:
     """Lines with their numbers on both sides; long stretches without a change are left out."""
     lines: list[Json] = []
-    matcher = difflib.SequenceMatcher(a=old.splitlines(), b=new.splitlines(), autojunk=False)
+    before, after = old.splitlines(), new.splitlines()
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
     for group in matcher.get_grouped_opcodes(4):
         if lines:
             lines.append({"kind": "gap", "text": "⋯", "old": "", "new": ""})
@@ -181,14 +182,14 @@ def difference(old: str, new: str) -> list[Json]:
             if kind == "equal":
                 lines += [
                     {"kind": "same", "text": text, "old": a1 + n + 1, "new": b1 + n + 1}
-                    for n, text in enumerate(matcher.a[a1:a2])
+                    for n, text in enumerate(before[a1:a2])
                 ]
                 continue
             lines += [
-                {"kind": "gone", "text": text, "old": a1 + n + 1, "new": ""} for n, text in enumerate(matcher.a[a1:a2])
+                {"kind": "gone", "text": text, "old": a1 + n + 1, "new": ""} for n, text in enumerate(before[a1:a2])
             ]
             lines += [
-                {"kind": "come", "text": text, "old": "", "new": b1 + n + 1} for n, text in enumerate(matcher.b[b1:b2])
+                {"kind": "come", "text": text, "old": "", "new": b1 + n + 1} for n, text in enumerate(after[b1:b2])
             ]
     return lines
 
