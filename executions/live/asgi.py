@@ -7,6 +7,7 @@ from django.utils.module_loading import import_string
 
 from executions.api.control import ACTIONS
 from executions.live.create import Create
+from executions.live.events import follow_events
 from executions.live.http import Application, Receive, Scope, Send
 from executions.live.sse import follow_execution, follow_logs
 
@@ -37,6 +38,8 @@ def front(django: Application) -> Application:
         if method == "GET" and (found := _FOLLOW.fullmatch(path)):
             follow = follow_execution if found[1] == "executions" else follow_logs
             await follow(scope, receive, send, found[2])
+        elif method == "GET" and path in ("/events", "/events/"):
+            await follow_events(scope, receive, send)
         elif method == "POST" and (found := _CREATE.fullmatch(path)) and not _WORDS & {found[1], found[2]}:
             await create(scope, receive, send, found[1], found[2])
         else:

@@ -21,6 +21,7 @@ from executions import named_sql
 from executions.api.serialize import iso, log_json
 from executions.ids import to_base62
 from executions.live.watch import UNREAD, Change, Watch
+from flows.access import Access, Role
 
 log = logging.getLogger("celesta.live")
 _SQL = named_sql.load(Path(__file__).with_name("live.sql"))
@@ -34,6 +35,26 @@ _LOG_CHUNK = 500
 Listener = Callable[[Watch, Change], None]
 
 
+class Bell:
+    """Says that something changed, without holding what: for pages, which read that themselves."""
+
+    def __init__(self, namespace: str | None, access: Access | None = None) -> None:
+        self.namespace, self._access = namespace, access
+        self.version = 0
+        self.rung = asyncio.Event()
+        self._news: dict[str, int] = {}
+
+    def ring(self, kind: str, number: int, namespace: str | None = None) -> None:
+        if self._access is None or (namespace is not None and self._access.allows(Role.VIEWER, namespace)):
+            self._news[kind] = number
+            self.rung.set()
+
+    def take(self) -> list[tuple[str, int]]:
+        news, self._news = list(self._news.items()), {}
+        self.rung.clear()
+        return news
+
+
 class Fanout:
     """Lives in one event loop; the connections are opened with the first follower and closed when nobody follows."""
 
@@ -42,6 +63,7 @@ class Fanout:
         self.listeners: list[Listener] = []  # told of each change of a watched execution
         self.summary_listeners: list[Callable[[int, Any], None]] = []  # told of every execution's changes
         self.summaries_wanted = 0
+        self.bells: dict[UUID, set[Bell]] = {}
         self._task: asyncio.Task[None] | None = None
         self._reader: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
@@ -78,6 +100,36 @@ class Fanout:
             yield
         finally:
             self.summaries_wanted -= 1
+
+    @asynccontextmanager
+    async def listening_to(self, execution: UUID) -> AsyncIterator[Bell]:
+        """One execution's bell; its namespace is None when there is no such execution."""
+        bell = Bell(None)
+        self.bells.setdefault(execution, set()).add(bell)
+        try:
+            self._ensure_running()
+            for row in await self._read("namespaces", {"ids": [execution]}):
+                bell.namespace, bell.version = row[1], row[2]
+            yield bell
+        finally:
+            self.bells[execution].discard(bell)
+            if not self.bells[execution]:
+                del self.bells[execution]
+
+    @asynccontextmanager
+    async def listening(self, access: Access) -> AsyncIterator[Bell]:
+        """Rung by every execution that the caller may see."""
+        bell = Bell("", access)
+
+        def ring(number: int, row: Any) -> None:
+            bell.ring("executions", number, row.namespace)
+
+        self.summary_listeners.append(ring)
+        try:
+            async with self.watching_summaries():
+                yield bell
+        finally:
+            self.summary_listeners.remove(ring)
 
     async def ended(self, execution_id: str, seconds: float) -> bool:
         """Wait for the end of an execution."""
@@ -120,7 +172,7 @@ class Fanout:
 
     def _is_wanted(self) -> bool:
         """Keeps the connections for a while after the last follower left: pages come and go."""
-        if self.watches or self.summaries_wanted:
+        if self.watches or self.bells or self.summaries_wanted:
             self._idle_since = None
             return True
         now = time.monotonic()
@@ -158,10 +210,15 @@ class Fanout:
 
     async def _outdated(self) -> set[UUID]:
         """The safety net: one query for everything that is watched."""
-        if not self.watches:
+        if not self.watches and not self.bells:
             return set()
-        rows = await self._read("versions", {"ids": list(self.watches)})
+        rows = await self._read("versions", {"ids": list(self.watches.keys() | self.bells.keys())})
         versions = {row[0]: row[1] for row in rows}
+        for key, bells in self.bells.items():
+            for bell in bells:
+                if versions.get(key, 0) > bell.version:
+                    bell.version = versions[key]
+                    bell.ring("execution", self._high)
         for key, watch in list(self.watches.items()):
             if key not in versions and watch.row is not None:
                 watch.vanish()
@@ -185,6 +242,8 @@ class Fanout:
         for number, kind, execution, body in rows:
             if kind == "execution" and self.summaries_wanted:
                 summaries[execution] = number
+            for bell in self.bells.get(execution, ()):
+                bell.ring(kind, number)
             watch = self.watches.get(execution)
             if watch is None:
                 continue

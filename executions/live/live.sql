@@ -14,6 +14,9 @@ SELECT COALESCE(max(id), 0) FROM queues;
 -- name: versions
 SELECT id, version FROM executions WHERE id = ANY(%(ids)s::uuid[]);
 
+-- name: namespaces
+SELECT id, namespace, version FROM executions WHERE id = ANY(%(ids)s::uuid[]) AND NOT deleted;
+
 -- name: executions
 SELECT row_to_json(e)::text FROM executions e WHERE id = ANY(%(ids)s::uuid[]);
 

@@ -28,9 +28,10 @@ _LARGE_RUNS, _LARGE_SECONDS = 500, 0.5
 class Stream:
     """One open event stream: sends, beats, notices that the client left or may no longer read."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, namespace: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, namespace: str, *, anywhere: bool = False) -> None:
+        """`anywhere`: a stream over all namespaces, each event of which is checked by itself."""
         self._scope, self._receive, self._send = scope, receive, send
-        self._namespace = namespace
+        self._namespace, self._anywhere = namespace, anywhere
         self._gone = asyncio.get_running_loop().create_task(self._until_gone())
         self._beat = self._checked = time.monotonic()
 
@@ -83,7 +84,10 @@ class Stream:
             caller = await caller_of(self._scope)
         except Refusal:
             raise Disconnected from None
-        if not caller.access.allows(Role.VIEWER, self._namespace):
+        access = caller.access
+        if not (
+            access.allows_somewhere(Role.VIEWER) if self._anywhere else access.allows(Role.VIEWER, self._namespace)
+        ):
             raise Disconnected
 
     async def _until_gone(self) -> None:
