@@ -33,3 +33,13 @@ def erase_files(storage: Storage, erased: Sequence[tuple[str, str, str]]) -> int
         len(storage.delete_below(uri_of(execution_prefix(namespace, flow_id, execution_id))))
         for namespace, flow_id, execution_id in erased
     )
+
+
+def count_files(storage: Storage, places: Sequence[tuple[str, str, str]]) -> int:
+    """What `erase_files` would delete."""
+    return sum(
+        1
+        for place in places
+        for facts in storage.entries(uri_of(execution_prefix(*place)), recursive=True)
+        if not facts.is_folder
+    )

@@ -1,13 +1,18 @@
-"""The hourly cleaner: one executor of all does it, the others find it done."""
+"""The hourly cleaner of messages and of what the retention rules give up: one executor of all does it."""
 
 import time
 from datetime import timedelta
 from typing import Any
 
+from executions import purging
 from executions.queue import cleaning
+from executions.storage.site import current as current_storage
 from executor.background import Background
 from executor.connections import Connection
 from executor.telemetry import count, tell
+
+# Executors that were all down for longer: `manage.py purge_executions` catches up.
+LOOK_BACK = timedelta(days=2)
 
 
 class Cleaner(Background):
@@ -17,6 +22,7 @@ class Cleaner(Background):
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
+        self._retention = settings.retention
         self._rules = cleaning.rules(settings.queues_retention, settings.queues_retention_high_cardinality)
         self._interval: timedelta = settings.queues_clean_interval
         self._due = time.monotonic() + self._interval.total_seconds()
@@ -29,8 +35,20 @@ class Cleaner(Background):
         if cleaning.take_turn(connection):
             try:
                 removed = sum(cleaning.clean(connection, self._rules))
+                self._purge(connection)
             finally:
                 cleaning.end_turn(connection)
             count("messages_cleaned", removed)
             tell("queues.cleaned", removed=removed)
         return 1.0
+
+    def _purge(self, connection: Connection) -> None:
+        if not self._retention:
+            return
+        gone = purging.Tally()
+        for _, batch in purging.apply(connection, current_storage(), self._retention, span=LOOK_BACK):
+            gone.add(batch)
+            if self._stopping.is_set():
+                break
+        count("executions_purged", gone.executions)
+        tell("executions.purged", executions=gone.executions, logs=gone.logs, metrics=gone.metrics, files=gone.files)

@@ -12,6 +12,7 @@ _LEVELS = {
     "executor.stopping": logging.INFO,
     "executor.stopped": logging.INFO,
     "queues.cleaned": logging.INFO,
+    "executions.purged": logging.INFO,
     "database.lost": logging.WARNING,
     "database.back": logging.INFO,
     "transaction.again": logging.WARNING,

@@ -16,6 +16,8 @@ import isodate
 import orjson
 from django.core.exceptions import ImproperlyConfigured
 
+from executions import retention
+
 DEFAULT_HOME = Path(__file__).resolve().parent.parent / ".celesta"
 
 
@@ -44,6 +46,7 @@ class CelestaSettings:
     queues_retention: timedelta
     queues_retention_high_cardinality: timedelta
     queues_clean_interval: timedelta
+    retention: tuple[retention.Rule, ...]
     task_modules: tuple[str, ...]
     globals: Mapping[str, Any]
     message_limit_bytes: int
@@ -90,6 +93,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         queues_retention=_duration(environ, "QUEUES_RETENTION", "P7D"),
         queues_retention_high_cardinality=_duration(environ, "QUEUES_RETENTION_HIGH_CARDINALITY", "PT1H"),
         queues_clean_interval=_duration(environ, "QUEUES_CLEAN_INTERVAL", "PT1H"),
+        retention=_retention(environ.get("CELESTA_RETENTION")),
         task_modules=_words(environ.get("CELESTA_TASK_MODULES")),
         globals=_globals(environ.get("CELESTA_GLOBALS")),
         message_limit_bytes=_integer(environ, "CELESTA_MESSAGE_LIMIT_BYTES", 10 * 1024 * 1024, low=1024, high=1 << 30),
@@ -137,6 +141,15 @@ def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
     if not isinstance(value, timedelta) or value < timedelta(0):
         raise ImproperlyConfigured(f"{name} must be an ISO 8601 duration such as {default}, not {text!r}")
     return value
+
+
+def _retention(text: str | None) -> tuple[retention.Rule, ...]:
+    try:
+        return retention.read(orjson.loads(text) if text else [])
+    except orjson.JSONDecodeError as error:
+        raise ImproperlyConfigured(f"CELESTA_RETENTION is not JSON: {error}") from None
+    except retention.InvalidRetention as error:
+        raise ImproperlyConfigured(f"CELESTA_RETENTION: {error}") from None
 
 
 def _globals(text: str | None) -> Mapping[str, Any]:
