@@ -10,7 +10,7 @@ from executions.storage.base import Storage, execution_prefix, uri_of
 from executions.store import hex_of
 
 Connection = Any
-_SQL = named_sql.load(Path(__file__).with_suffix(".sql"))
+SQL = named_sql.load(Path(__file__).with_suffix(".sql"))
 
 
 def erase(
@@ -18,12 +18,12 @@ def erase(
 ) -> list[tuple[str, str, str]]:
     """Delete the rows, inside the caller's transaction; the (namespace, flow id, execution id) that were there."""
     ids = {"ids": [hex_of(execution_id) for execution_id in execution_ids]}
-    found = connection.execute(_SQL["lock"], ids).fetchall()
-    connection.execute(_SQL["executions"], ids)
+    found = connection.execute(SQL["lock"], ids).fetchall()
+    connection.execute(SQL["executions"], ids)
     if logs:
-        connection.execute(_SQL["logs"], ids)
+        connection.execute(SQL["logs"], ids)
     if metrics:
-        connection.execute(_SQL["metrics"], ids)
+        connection.execute(SQL["metrics"], ids)
     return [(row[1], row[2], to_base62(row[0])) for row in found]
 
 

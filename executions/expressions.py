@@ -1,11 +1,21 @@
-"""What expressions ask of the outside, answered from this site: clock, chance, secrets, key-values, files."""
+"""What expressions ask of the outside, answered from this site: clock, chance, secrets, key-values, files, logs, HTTP.
 
+The same for executor, worker and web; each says where a database connection comes from.
+"""
+
+import os
 import random
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
+import holidays
 from django.conf import settings
 
+from executions import logs
 from executions.storage import kv
 from executions.storage.base import (
     FileMissing,
@@ -17,20 +27,42 @@ from executions.storage.base import (
     uri_of,
 )
 from executions.storage.site import current as current_storage
+from flows.expressions import crypto
 from flows.expressions.errors import ExpressionError
 from flows.expressions.frame import Random
+from flows.tasks.core import http_call
 
 Json = Any
+Database = Callable[[], AbstractContextManager[Any]]  # a psycopg connection for one question
 _RANDOM = random.SystemRandom()
 _MAX_READ = 10 << 20
 
 
-class SiteServices:
-    """Implements flows.expressions Services for one execution (or one about to be), on a psycopg connection."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose expression it is; `starter` is the execution that started this one, whose files may be read too."""
 
-    def __init__(self, connection: Any, namespace: str, flow_id: str, execution_ids: tuple[str, ...] = ()) -> None:
-        self._connection, self._namespace, self._flow_id = connection, namespace, flow_id
-        self._execution_ids = execution_ids  # whose files may be read: its own and its starter's
+    namespace: str
+    flow_id: str
+    execution_id: str = ""
+    starter: "Place | None" = None
+
+
+def place_of(
+    namespace: str, flow_id: str, execution_id: str = "", trigger_variables: Mapping[str, Json] | None = None
+) -> Place:
+    """`trigger_variables` tell of the starter, as Subflow and flow triggers leave them."""
+    told = trigger_variables or {}
+    names = [told.get(name) for name in ("namespace", "flowId", "executionId")]
+    starter = Place(*names) if all(isinstance(name, str) and name for name in names) else None  # type: ignore[arg-type]
+    return Place(namespace, flow_id, execution_id, starter)
+
+
+class SiteServices:
+    """Implements flows.expressions Services for one execution (or one about to be)."""
+
+    def __init__(self, database: Database, place: Place) -> None:
+        self._database, self._place = database, place
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -47,7 +79,7 @@ class SiteServices:
             raise ExpressionError(f"The function '{name}' is not available here.")
         try:
             return answer(**arguments)
-        except (StorageError, kv.InvalidKeyValue) as error:
+        except (StorageError, kv.InvalidKeyValue, http_call.HttpFailure) as error:
             raise ExpressionError(str(error)) from None
 
     def _secret(self, key: str, namespace: str | None = None, subkey: str | None = None) -> str:
@@ -56,15 +88,27 @@ class SiteServices:
             raise ExpressionError(f"Cannot find secret for key '{key}'.")
         return str(value)
 
+    def _encrypt(self, key: str, plaintext: str) -> str:
+        return crypto.encrypt(key, plaintext, os.urandom(12))
+
     def _kv(self, key: str, namespace: str | None = None, errorOnMissing: bool = False) -> Json:
-        pair = kv.get(self._connection, namespace or self._namespace, key, inherit=namespace is None)
-        if pair is None:
-            if errorOnMissing:
-                raise ExpressionError(
-                    f"The key '{key}' does not exist in the namespace '{namespace or self._namespace}'."
-                )
-            return None
-        return pair.value
+        with self._database() as connection:
+            pair = kv.get(connection, namespace or self._place.namespace, key, inherit=namespace is None)
+        if pair is not None:
+            return pair.value
+        if errorOnMissing:
+            raise ExpressionError(
+                f"The key '{key}' does not exist in the namespace '{namespace or self._place.namespace}'."
+            )
+        return None
+
+    def _errorLogs(self) -> Json:
+        if not self._place.execution_id:
+            return []
+        with self._database() as connection:
+            return logs.errors_of(connection, self._place.execution_id)
+
+    # Files.
 
     def _read(self, path: str, namespace: str | None = None) -> str:
         with current_storage().open(self._address(path, namespace)) as file:
@@ -90,12 +134,36 @@ class SiteServices:
     def _address(self, path: str, namespace: str | None) -> str:
         """A namespace file by its path, or a file of an execution that this one may read."""
         if not is_uri(path):
-            return uri_of(f"{files_prefix(namespace or self._namespace)}/{path.removeprefix('nsfile://').lstrip('/')}")
+            name = path.removeprefix("nsfile://").lstrip("/")
+            return uri_of(path_of(f"{files_prefix(namespace or self._place.namespace)}/{name}"))
         folder = path_of(path)
-        allowed = [
-            execution_prefix(self._namespace, self._flow_id, execution_id) + "/" for execution_id in self._execution_ids
-        ]
-        allowed.append(files_prefix(self._namespace) + "/")
+        allowed = [files_prefix(self._place.namespace) + "/"]
+        for place in (self._place, self._place.starter):
+            if place is not None and place.execution_id:
+                allowed.append(execution_prefix(place.namespace, place.flow_id, place.execution_id) + "/")
         if not any(folder.startswith(prefix) for prefix in allowed):
             raise ExpressionError(f"Unable to read the file '{path}' as it didn't belong to the current execution")
         return path
+
+    # The world.
+
+    def _http(self, uri: str, **properties: Json) -> Json:
+        return http_call.fetched(uri, properties)
+
+    def _isPublicHoliday(self, date: Json, countryCode: Json, subDivision: Json = None) -> bool:
+        return _day(date) in _calendar(str(countryCode), None if subDivision is None else str(subDivision))
+
+
+def _day(value: Json) -> date:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise ExpressionError(f"Not a date: {str(value)[:60]}") from None
+
+
+@lru_cache(maxsize=32)
+def _calendar(country: str, part: str | None) -> Any:
+    try:
+        return holidays.country_holidays(country, subdiv=part)
+    except NotImplementedError as error:
+        raise ExpressionError(f"No calendar of public holidays: {error}") from None

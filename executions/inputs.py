@@ -1,12 +1,13 @@
 """Given inputs of a new (or resumed) execution: uploads stored, templates of defaults rendered, secrets encrypted."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.conf import settings
 
 from executions import database, encryption
-from executions.expressions import SiteServices
+from executions.expressions import SiteServices, place_of
 from executions.storage.base import execution_prefix, uri_of
 from executions.storage.site import current as current_storage
 from flows.definition.input_types import Input
@@ -53,7 +54,7 @@ def answers(
 
 
 def _renderer(flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None, connection: Any) -> Any:
-    roots = {
+    roots: dict[str, Any] = {
         "flow": {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision},
         "execution": {"id": execution_id},
         "vars": flow.variables,
@@ -67,7 +68,8 @@ def _renderer(flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None,
     def render(value: Any, known: Mapping[str, Json]) -> Json:
         nonlocal services
         if services is None:
-            services = SiteServices(connection or database.current(), flow.namespace, flow.id, (execution_id,))
+            place = place_of(flow.namespace, flow.id, execution_id, roots["trigger"])
+            services = SiteServices(lambda: nullcontext(connection or database.current()), place)
         scope = DictScope({**roots, "inputs": encryption.revealed(dict(known))})
         return render_value(value, scope, services, typed=True)
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import nullcontext
 from typing import Any
 
-from executions import store
 from executions.codec import loads
-from executions.expressions import SiteServices
+from executions.expressions import SiteServices, place_of
 from executions.state import Execution
 from executor.connections import close_quietly, connect
 from executor.handlers import Answers, Handled
@@ -73,11 +73,11 @@ class Resolver:
 def _answer(execution: Execution, call: Call) -> Any:
     """A connection of its own: an answer that hangs must not hold up others."""
     arguments: Mapping[str, Any] = loads(call.arguments)
-    starter = store.starter_of(execution)
-    readable = (execution.id,) if starter is None else (execution.id, starter)
+    trigger = (execution.trigger or {}).get("variables")
     connection = connect("answer", autocommit=True)
     try:
-        services = SiteServices(connection, execution.namespace, execution.flow_id, readable)
+        place = place_of(execution.namespace, execution.flow_id, execution.id, trigger)
+        services = SiteServices(lambda: nullcontext(connection), place)
         return services.call(call.name, dict(arguments))
     finally:
         close_quietly(connection)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from executions.expressions import SiteServices, place_of
 from executions.storage.base import StorageError, path_of, task_prefix
 from executions.transitions.outputs import scope_from_context
 from executor.worker.attempt import Attempt
-from executor.worker.services import ExpressionServices
 from executor.worker.tools import Tools
 from flows.expressions import taint
 from flows.expressions.render import Scope, render, render_typed, render_value
@@ -30,7 +30,8 @@ class Context:
         self.task_run_id = attempt.run_id
         self.attempt = attempt.number + 1
         self.children: list[dict[str, Json]] = []
-        self._services = ExpressionServices(tools, self)
+        place = place_of(self.namespace, self.flow_id, self.execution_id, roots.get("trigger"))
+        self._services = SiteServices(tools.database, place)
         self._extra = tools.surroundings
         self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)
         self._secrets: set[str] = set()

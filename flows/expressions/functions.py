@@ -119,6 +119,22 @@ def current_each_output(frame: Frame, outputs: object) -> object:
     return found
 
 
+def tasks_with_state(frame: Frame, state: object) -> object:
+    """`{taskId, state}` of every task run in that state; in loops also its `value`."""
+    wanted = text_of(state).upper()
+    tasks = settled(frame.scope.lookup("tasks"))
+    found: list[object] = []
+    for task_id, entry in tasks.items() if isinstance(tasks, Mapping) else ():
+        if not isinstance(entry, Mapping):
+            continue
+        by_value = [(None, entry)] if isinstance(entry.get("state"), str) else entry.items()
+        for value, run in by_value:
+            if attribute(run, "state") == wanted:
+                named = {} if value is None else {"value": value}
+                found.append({"taskId": task_id, **named, "state": wanted})
+    return found
+
+
 def file_uri(frame: Frame, path: object, namespace: object = None) -> object:
     """Where a namespace file is in the internal storage; whether it exists is not asked."""
     if path is None:
@@ -283,6 +299,7 @@ FUNCTIONS: dict[str, Operation] = {
     "range": function(range_),
     "render": function(render, derives=False),
     "renderOnce": function(render_once, derives=False),
+    "tasksWithState": function(tasks_with_state),
     "uuid": function(uuid),
     "yaml": function(yaml),
 }

@@ -14,6 +14,13 @@ from flows.expressions.parser import parse
 READ_BY = {
     "currentEachOutput": ("parents", "taskrun"),
     "fileURI": ("flow",),
+    # Who started the execution: its files may be read too.
+    "read": ("trigger",),
+    "fileSize": ("trigger",),
+    "fileExists": ("trigger",),
+    "isFileEmpty": ("trigger",),
+    "fileEmpty": ("trigger",),
+    "tasksWithState": ("tasks",),
 }
 UNBOUNDED = frozenset({"render", "renderOnce", "printContext", "fetchContext"})
 

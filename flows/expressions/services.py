@@ -22,21 +22,15 @@ SERVICE_FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "errorLogs": (),
     "encrypt": ("key", "plaintext"),
-    "tasksWithState": ("state",),
-    "currentFlow": (),
     "isPublicHoliday": ("date", "countryCode", "subDivision"),
-    "subflow": ("namespace", "flowId", "inputs", "labels", "revision", "wait"),
-    "appLink": ("appId", "baseUrl"),
-    "iterationOutput": ("outputs", "iteration"),
 }  # fmt: skip
 REQUIRED = {
     "secret": ("key",), "kv": ("key",), "read": ("path",), "fileSize": ("path",), "fileExists": ("path",),
     "isFileEmpty": ("path",), "fileEmpty": ("path",), "http": ("uri",), "encrypt": ("key", "plaintext"),
-    "tasksWithState": ("state",), "isPublicHoliday": ("date", "countryCode"),
-    "subflow": ("namespace", "flowId"),
+    "isPublicHoliday": ("date", "countryCode"),
 }  # fmt: skip
 SECRET_ANSWERS = frozenset({"secret"})
-TEXTS = frozenset({"key", "namespace", "subkey", "path", "uri", "method", "state", "plaintext"})
+TEXTS = frozenset({"key", "namespace", "subkey", "path", "uri", "method", "plaintext"})
 
 
 def ask(frame: Frame, name: str, values: dict[str, object]) -> object:

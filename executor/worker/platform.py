@@ -1,0 +1,148 @@
+"""What core tasks need of the control plane: key-values, namespace files, executions, logs. Their only door to the database."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.db import connections
+
+from executions import actions, counting, logs
+from executions.inputs import InvalidInputs
+from executions.storage import kv
+from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
+from executor.worker.connect import connect
+from executor.worker.tools import Tools
+from flows import catalog
+from flows.tasks.base import TaskFailure
+from flows.tasks.core import http_call
+
+Json = Any
+_BATCH = 100
+
+
+class Platform:
+    """For one running task. Every method raises TaskFailure for what the user can mend."""
+
+    def __init__(self, tools: Tools, storage: Storage) -> None:
+        self._tools, self._storage = tools, storage
+
+    # Key-value pairs.
+
+    def kv_get(self, namespace: str, key: str, *, inherit: bool = False) -> kv.Pair | None:
+        with self._tools.database() as connection:
+            return kv.get(connection, namespace, key, inherit=inherit)
+
+    def kv_put(
+        self,
+        namespace: str,
+        key: str,
+        value: Json,
+        *,
+        type_name: str | None = None,
+        ttl: timedelta | None = None,
+        description: str | None = None,
+        overwrite: bool = True,
+    ) -> None:
+        with self._tools.database() as connection:
+            kv.put(
+                connection,
+                namespace,
+                key,
+                value,
+                type_name=type_name,
+                ttl=ttl,
+                description=description,
+                overwrite=overwrite,
+            )
+
+    def kv_delete(self, namespace: str, key: str) -> bool:
+        with self._tools.database() as connection:
+            return kv.delete(connection, namespace, key)
+
+    def kv_keys(self, namespace: str, prefix: str = "") -> list[str]:
+        with self._tools.database() as connection:
+            return [pair.key for pair in kv.pairs(connection, namespace, prefix)]
+
+    # Namespace files: relative paths without a leading slash.
+
+    def namespace_files(self, namespace: str) -> list[str]:
+        root = path_of(files_prefix(namespace))
+        entries = self._storage.entries(uri_of(root), recursive=True)
+        return [entry.path.removeprefix(root).lstrip("/") for entry in entries if not entry.is_folder]
+
+    def namespace_file_uri(self, namespace: str, path: str) -> str:
+        return uri_of(path_of(f"{files_prefix(namespace)}/{path.lstrip('/')}"))
+
+    def fetch_namespace_file(self, namespace: str, path: str, target: Path) -> None:
+        self._storage.copy_to(self.namespace_file_uri(namespace, path), target)
+
+    def put_namespace_file(self, namespace: str, path: str, source: "Path | bytes | BinaryIO") -> str:
+        return self._storage.put(self.namespace_file_uri(namespace, path), source)
+
+    def delete_namespace_file(self, namespace: str, path: str) -> bool:
+        return self._storage.delete(self.namespace_file_uri(namespace, path))
+
+    # Executions.
+
+    def count_executions(self, wanted: counting.Wanted) -> list[counting.Count]:
+        with self._own_connection() as connection:
+            return counting.count(connection, wanted)
+
+    def purge_executions(
+        self, wanted: counting.Wanted, *, rows: bool, log_lines: bool, metrics: bool, files: bool
+    ) -> counting.Purged:
+        with self._own_connection() as connection:
+            return counting.purge(
+                connection, self._storage, wanted, rows=rows, log_lines=log_lines, metrics=metrics, files=files
+            )
+
+    def purge_files_of(self, namespace: str, flow_id: str, execution_id: str) -> list[str]:
+        return self._storage.delete_below(uri_of(execution_prefix(namespace, flow_id, execution_id)))
+
+    def resume(self, execution_id: str, inputs: Mapping[str, Json] | None) -> None:
+        with _asked():
+            actions.resume(execution_id, inputs)
+
+    def kill(self, execution_id: str, *, cascade: bool) -> None:
+        with _asked():
+            actions.kill(execution_id, cascade=cascade)
+
+    # Logs.
+
+    def log_lines(self, wanted: logs.Wanted) -> Iterator[dict[str, Json]]:
+        with self._own_connection() as connection:
+            yield from logs.lines(connection, wanted)
+
+    def purge_logs(self, wanted: logs.Wanted) -> int:
+        with self._own_connection() as connection:
+            return logs.purge(connection, wanted)
+
+    # HTTP.
+
+    def refuses_address(self, address: http_call.Address) -> bool:
+        """The operator's policy (CELESTA_HTTP_BLOCKED), by default what clouds keep for their machines."""
+        return http_call.refusing(settings.CELESTA.http_blocked)(address)
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[Any]:
+        """Long questions must not hold up the other tasks of this worker."""
+        with connect("worker task") as connection:
+            yield connection
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """Actions run in a Django transaction; this thread's connection is not kept."""
+    try:
+        yield
+    except InvalidInputs as error:
+        raise TaskFailure(f"Invalid inputs: {error}") from None
+    except (actions.NoSuchExecution, actions.ActionRefused, catalog.FlowNotFound) as error:
+        raise TaskFailure(str(error)) from None
+    finally:
+        connections.close_all()
+
+
