@@ -61,8 +61,9 @@ def place_of(
 class SiteServices:
     """Implements flows.expressions Services for one execution (or one about to be)."""
 
-    def __init__(self, database: Database, place: Place) -> None:
-        self._database, self._place = database, place
+    def __init__(self, database: Database, place: Place, *, public_only: bool = False) -> None:
+        """`public_only`: `http()` reaches no private address (for what a web process renders)."""
+        self._database, self._place, self._public_only = database, place, public_only
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -148,7 +149,8 @@ class SiteServices:
     # The world.
 
     def _http(self, uri: str, **properties: Json) -> Json:
-        return http_call.fetched(uri, properties)
+        refuses = http_call.refusing(settings.CELESTA.http_blocked, private=self._public_only)
+        return http_call.fetched(uri, properties, http_call.Settings(read_seconds=15, refuses=refuses))
 
     def _isPublicHoliday(self, date: Json, countryCode: Json, subDivision: Json = None) -> bool:
         return _day(date) in _calendar(str(countryCode), None if subDivision is None else str(subDivision))

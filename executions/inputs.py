@@ -69,7 +69,7 @@ def _renderer(flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None,
         nonlocal services
         if services is None:
             place = place_of(flow.namespace, flow.id, execution_id, roots["trigger"])
-            services = SiteServices(lambda: nullcontext(connection or database.current()), place)
+            services = SiteServices(lambda: nullcontext(connection or database.current()), place, public_only=True)
         scope = DictScope({**roots, "inputs": encryption.revealed(dict(known))})
         return render_value(value, scope, services, typed=True)
 

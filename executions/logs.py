@@ -67,7 +67,7 @@ def purge(connection: Connection, wanted: Wanted) -> int:
     """Delete, a bounded batch at a time; how many."""
     deleted = 0
     while True:
-        count = connection.execute(_SQL["purge"], {**wanted.parameters(), "limit": 10 * _CHUNK}).rowcount
+        count: int = connection.execute(_SQL["purge"], {**wanted.parameters(), "limit": 10 * _CHUNK}).rowcount
         deleted += count
         if count < 10 * _CHUNK:
             return deleted

@@ -19,7 +19,7 @@ DELETE FROM logs WHERE id IN (
     SELECT id FROM logs
     WHERE (%(execution_id)s::uuid IS NULL OR execution_id = %(execution_id)s::uuid)
         AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s::text
-             OR starts_with(namespace, %(namespace)s::text || '.'))
+             OR (%(flow_id)s::text IS NULL AND starts_with(namespace, %(namespace)s::text || '.')))
         AND (%(flow_id)s::text IS NULL OR flow_id = %(flow_id)s::text)
         AND (%(task_ids)s::text[] IS NULL OR task_id = ANY(%(task_ids)s::text[]))
         AND (%(levels)s::int[] IS NULL OR level = ANY(%(levels)s::int[]))

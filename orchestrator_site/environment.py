@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from executions import retention
 
+# Where clouds answer with the machine's own credentials.
+HTTP_BLOCKED = "169.254.0.0/16 fe80::/10 fd00:ec2::254/128"
 DEFAULT_HOME = Path(__file__).resolve().parent.parent / ".celesta"
 
 
@@ -53,6 +56,7 @@ class CelestaSettings:
     secrets: Mapping[str, str]
     envs: Mapping[str, str]
     storage: Path
+    http_blocked: tuple[str, ...]
 
     @property
     def public_host(self) -> str:
@@ -100,6 +104,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         secrets=_secrets(environ),
         envs=_envs(environ),
         storage=where / "storage",
+        http_blocked=_networks(environ, "CELESTA_HTTP_BLOCKED", HTTP_BLOCKED),
     )
 
 
@@ -150,6 +155,18 @@ def _retention(text: str | None) -> tuple[retention.Rule, ...]:
         raise ImproperlyConfigured(f"CELESTA_RETENTION is not JSON: {error}") from None
     except retention.InvalidRetention as error:
         raise ImproperlyConfigured(f"CELESTA_RETENTION: {error}") from None
+
+
+def _networks(environ: Mapping[str, str], name: str, default: str) -> tuple[str, ...]:
+    """What tasks may not call; an empty text blocks nothing."""
+    text = environ.get(name)
+    words = _words(default if text is None else text)
+    for word in words:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must list networks such as 10.0.0.0/8: {error}") from None
+    return words
 
 
 def _globals(text: str | None) -> Mapping[str, Any]:

@@ -119,7 +119,7 @@ class Context:
 
     @property
     def platform(self) -> Any:
-        return self._tools.platform(self)
+        return self._tools.platform
 
     def is_killed(self) -> bool:
         return self._attempt.stopped

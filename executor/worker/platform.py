@@ -1,7 +1,7 @@
 """What core tasks need of the control plane: key-values, namespace files, executions, logs. Their only door to the database."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,29 +10,28 @@ from django.conf import settings
 from django.db import connections
 
 from executions import actions, counting, logs
-from executions.inputs import InvalidInputs
 from executions.storage import kv
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
-from executor.worker.tools import Tools
 from flows import catalog
+from flows.definition.inputs import InvalidInputs
 from flows.tasks.base import TaskFailure
 from flows.tasks.core import http_call
 
 Json = Any
-_BATCH = 100
 
 
 class Platform:
-    """For one running task. Every method raises TaskFailure for what the user can mend."""
+    """For all tasks of a worker. Raises TaskFailure, InvalidKeyValue or StorageError for what the user can mend."""
 
-    def __init__(self, tools: Tools, storage: Storage) -> None:
-        self._tools, self._storage = tools, storage
+    def __init__(self, database: Callable[[], AbstractContextManager[Any]], storage: Storage) -> None:
+        self._database, self._storage = database, storage
+        self._refuses = http_call.refusing(settings.CELESTA.http_blocked)
 
     # Key-value pairs.
 
     def kv_get(self, namespace: str, key: str, *, inherit: bool = False) -> kv.Pair | None:
-        with self._tools.database() as connection:
+        with self._database() as connection:
             return kv.get(connection, namespace, key, inherit=inherit)
 
     def kv_put(
@@ -46,7 +45,7 @@ class Platform:
         description: str | None = None,
         overwrite: bool = True,
     ) -> None:
-        with self._tools.database() as connection:
+        with self._database() as connection:
             kv.put(
                 connection,
                 namespace,
@@ -59,11 +58,11 @@ class Platform:
             )
 
     def kv_delete(self, namespace: str, key: str) -> bool:
-        with self._tools.database() as connection:
+        with self._database() as connection:
             return kv.delete(connection, namespace, key)
 
     def kv_keys(self, namespace: str, prefix: str = "") -> list[str]:
-        with self._tools.database() as connection:
+        with self._database() as connection:
             return [pair.key for pair in kv.pairs(connection, namespace, prefix)]
 
     # Namespace files: relative paths without a leading slash.
@@ -124,7 +123,7 @@ class Platform:
 
     def refuses_address(self, address: http_call.Address) -> bool:
         """The operator's policy (CELESTA_HTTP_BLOCKED), by default what clouds keep for their machines."""
-        return http_call.refusing(settings.CELESTA.http_blocked)(address)
+        return self._refuses(address)
 
     @contextmanager
     def _own_connection(self) -> Iterator[Any]:
@@ -144,5 +143,3 @@ def _asked() -> Iterator[None]:
         raise TaskFailure(str(error)) from None
     finally:
         connections.close_all()
-
-

@@ -12,6 +12,7 @@ from executions.storage.local import LocalStorage
 from executions.transitions.outputs import outputs_of_task
 from executor.connections import LOST
 from executor.worker.connect import Reconnecting
+from executor.worker.platform import Platform
 from executor.worker.processes import Processes
 from executor.worker.programs import Programs
 from executor.worker.workspace import Workspace
@@ -38,6 +39,7 @@ class Tools:
         }
         self._connection = Reconnecting("worker tasks")
         self._lock = threading.Lock()
+        self.platform = Platform(self.database, self.storage)
         # Looked at before the catalog's own cache: no lock, no connection on the way of a tiny task.
         self._flows: dict[tuple[str, str, int], Flow] = {}
 

@@ -218,10 +218,10 @@ def _pools(refuses: Refuses | None, line: Line) -> dict[str, Any]:
             return opened(self)
 
     class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain  # type: ignore[assignment]
+        ConnectionCls = Plain
 
     class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure  # type: ignore[assignment]
+        ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
 
@@ -256,7 +256,7 @@ def refusing(networks: Sequence[str], *, private: bool = False) -> Refuses:
 # --- the function http()
 
 
-def fetched(uri: str, properties: Mapping[str, Json], settings: Settings | None = None) -> Json:
+def fetched(uri: str, properties: Mapping[str, Json], settings: Settings) -> Json:
     """The body of an answer, parsed when it is JSON. Raises HttpFailure for codes from 400 on."""
     given = dict(properties)
     headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
@@ -270,7 +270,7 @@ def fetched(uri: str, properties: Mapping[str, Json], settings: Settings | None 
         headers.setdefault("Content-Type", content_type)
     headers |= authorization(given.get("auth") or (given.get("options") or {}).get("auth"))
     question = Question(str(given.get("method") or "GET").upper(), uri, headers, body)
-    with call(question, settings or Settings(read_seconds=15)) as answer:
+    with call(question, settings) as answer:
         content = answer.read()
         if answer.is_failure:
             status = f"{answer.code} {answer.reason}".strip()
