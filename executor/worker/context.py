@@ -22,7 +22,14 @@ SHORTEST_SECRET = 3
 class Context:
     """Implements RunContext. `children` are task runs that the task made itself."""
 
-    def __init__(self, roots: Mapping[str, Json], task: RunnableTask, attempt: Attempt, tools: Tools) -> None:
+    def __init__(
+        self,
+        roots: Mapping[str, Json],
+        task: RunnableTask,
+        attempt: Attempt,
+        tools: Tools,
+        directory: Path | None = None,
+    ) -> None:
         self.roots, self.task, self._attempt, self._tools = roots, task, attempt, tools
         self.execution_id: str = roots["execution"]["id"]
         self.namespace: str = roots["flow"]["namespace"]
@@ -35,7 +42,7 @@ class Context:
         self._extra = tools.surroundings
         self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)
         self._secrets: set[str] = set()
-        self._directory: Path | None = None
+        self._directory = directory
         attempt.mask = self.masked
 
     # Rendering.

@@ -42,7 +42,7 @@ class Processes:
     """One per worker. Should the worker die, a reaper that waits at the other end of a pipe ends its scripts."""
 
     def __init__(self, programs: Programs) -> None:
-        self._mark = f"{os.getpid()}-{time.time_ns()}"
+        self.mark = f"{os.getpid()}-{time.time_ns()}"
         self._lock = threading.Lock()
         self._reaper: subprocess.Popen[bytes] | None = None
         self.account = _account()
@@ -52,7 +52,7 @@ class Processes:
         """What every script is given."""
         passed = {name: os.environ[name] for name in os.environ if name in PASSED or name.startswith("LC_")}
         passed["PATH"] = self._programs.path(passed.get("PATH") or "/usr/local/bin:/usr/bin:/bin", self.account)
-        return passed | {MARK: f"{self._mark}/{run_id}/"}
+        return passed | {MARK: f"{self.mark}/{run_id}/"}
 
     def run(
         self,
@@ -63,7 +63,7 @@ class Processes:
         on_line: Line,
     ) -> int:
         """The exit code (128 + n for signal n, as shells tell it). Raises OSError when it cannot be started."""
-        self._watch_over()
+        self.watch_over()
         mine = self.environment(attempt.run_id) | {"HOME": str(directory)}
         if self.account is not None:
             self._give(directory)
@@ -122,11 +122,11 @@ class Processes:
                 break
             time.sleep(0.05)
 
-    def _watch_over(self) -> None:
+    def watch_over(self) -> None:
         with self._lock:
             if self._reaper is None or self._reaper.poll() is not None:
                 self._reaper = subprocess.Popen(
-                    ["/bin/sh", "-c", _REAPER, "celesta-reaper", f"{MARK}={self._mark}/"],
+                    ["/bin/sh", "-c", _REAPER, "celesta-reaper", f"{MARK}={self.mark}/"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -89,11 +89,18 @@ def _run(payload: Mapping[str, Json], attempt: Attempt, tools: Tools) -> Outcome
     except Exception as error:
         attempt.log("ERROR", str(error))
         return _ended(attempt, State.FAILED, str(error))
+    if task.isolation is Isolation.CHILD:
+        return carried_out(task, context, attempt, lambda: _in_child(payload, task, context, attempt, tools))
+    return carried_out(task, context, attempt)
+
+
+def carried_out(
+    task: RunnableTask, context: Context, attempt: Attempt, body: Callable[[], Outcome] | None = None
+) -> Outcome:
+    """Runs the task (or `body` in its place) within its limits and closes the context."""
     try:
         _set_limits(task, context, attempt)
-        if task.isolation is Isolation.CHILD:
-            return _stored(attempt, tools.children.run(payload, task, context, attempt))
-        return _stored(attempt, task.run(context), context.children)
+        return body() if body is not None else _stored(attempt, task.run(context), context.children)
     except TaskFailure as failure:
         return _failed(attempt, failure.message, failure.state, failure.outputs, context.children)
     except (ExpressionError, ValueError, OSError) as error:
@@ -103,6 +110,17 @@ def _run(payload: Mapping[str, Json], attempt: Attempt, tools: Tools) -> Outcome
         return _failed(attempt, f"{type(error).__name__}: {error}")
     finally:
         context.close()
+
+
+def _in_child(
+    payload: Mapping[str, Json], task: RunnableTask, context: Context, attempt: Attempt, tools: Tools
+) -> Outcome:
+    """The limits are kept, and logs written, by this process."""
+    ended = tools.children.run(payload, task, context.working_directory, attempt)
+    if attempt.stopped:
+        return stopped_outcome(attempt)
+    state = State(ended["state"])
+    return Outcome(state, ended["error"], ended["outputs"], attempt.run_id, attempt.token, ended["children"])
 
 
 def _set_limits(task: RunnableTask, context: Context, attempt: Attempt) -> None:

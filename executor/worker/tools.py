@@ -11,6 +11,7 @@ from executions import store
 from executions.storage.local import LocalStorage
 from executions.transitions.outputs import outputs_of_task
 from executor.connections import LOST
+from executor.worker.child import Children
 from executor.worker.connect import Reconnecting
 from executor.worker.platform import Platform
 from executor.worker.processes import Processes
@@ -32,6 +33,7 @@ class Tools:
         self.storage = LocalStorage(settings.CELESTA.storage)
         self.workspace = Workspace()
         self.processes = Processes(Programs(self.workspace))
+        self.children = Children(self.processes)
         # Variables that are the same for every task.
         self.surroundings: dict[str, Json] = {
             "envs": dict(settings.CELESTA.envs),
@@ -91,5 +93,6 @@ class Tools:
 
     def close(self) -> None:
         self._connection.close()
+        self.children.close()
         self.processes.close()
         self.workspace.close()

@@ -48,6 +48,9 @@ TASKS: dict[str, str] = {
     "io.kestra.plugin.scripts.shell.Script": _SCRIPTS + "shell:Script",
     "io.kestra.plugin.scripts.python.Commands": _SCRIPTS + "python:Commands",
     "io.kestra.plugin.scripts.python.Script": _SCRIPTS + "python:Script",
+    "io.kestra.plugin.scripts.node.Commands": _SCRIPTS + "node:Commands",
+    "io.kestra.plugin.scripts.node.Script": _SCRIPTS + "node:Script",
+    "celery.Task": "flows.tasks.celery:Task",
 }
 
 TRIGGERS: dict[str, str] = {
