@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 JOBS ?= auto
 PYTEST ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format conformance bench docs screenshots requirements clean
@@ -38,8 +39,8 @@ check: $(VENV)/.test ## format, lint, types, import contracts
 conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, VERBOSE=1) on a server of its own
 	$(PY) tests/conformance.py
 
-bench: $(VENV)/.test ## measure speed; the figures of docs/benchmarks.md come from here
-	$(PY) -m pytest -m benchmark -p no:xdist -s $(PYTEST)
+bench: $(VENV)/.test ## measure speed (BENCH="--quick", BENCH="--help"); the figures of docs/benchmarks.md come from here
+	$(PY) -m tests.benchmarks $(BENCH)
 
 format: $(VENV)/.test ## format and mend what can be mended
 	$(PY) -m ruff check --fix .
