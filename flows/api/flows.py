@@ -13,7 +13,7 @@ from flows.api.base import FlowView
 from flows.api.errors import ApiError, NotFound, Unprocessable
 from flows.definition.advice import deprecation_paths
 from flows.definition.errors import InvalidFlow
-from flows.definition.json_form import without_nulls
+from flows.definition.json_form import tasks_by_id, without_nulls
 from flows.definition.yaml_text import to_yaml
 from flows.models import FlowRecord
 
@@ -123,7 +123,7 @@ class TaskOfFlowView(FlowView):
 
     def get(self, request: Request, namespace: str, flow_id: str, task_id: str, **_: Any) -> Response:
         flow = catalog.find(namespace, flow_id, reading.revision_of(request))
-        found = _task_in(flow.document, task_id)
+        found = tasks_by_id(flow.document).get(task_id)
         if found is None:
             raise NotFound(f"Unable to find task {task_id[:100]}")
         return Response(without_nulls("", found))
@@ -139,37 +139,10 @@ class UpdateTaskView(FlowView):
         flow = catalog.find(namespace, flow_id)
         changed = _replaced(flow.document, task_id, task)
         if changed == flow.document:
-            if _task_in(flow.document, task_id) is None:
+            if task_id not in tasks_by_id(flow.document):
                 raise NotFound(f"Unable to find task {task_id[:100]}")
             return answer(catalog.record(namespace, flow_id))
         return answer(catalog.revise(namespace, flow_id, to_yaml(changed)))
-
-
-_TASK_LISTS = (
-    "tasks",
-    "errors",
-    "finally",
-    "afterExecution",
-    "listeners",
-    "then",
-    "else",
-    "cases",
-    "defaults",
-)
-
-
-def _task_in(value: Any, task_id: str) -> Any:
-    """The task's own map, wherever it stands."""
-    if isinstance(value, dict):
-        if value.get("id") == task_id and "type" in value:
-            return value
-        inner = [value[name] for name in (*_TASK_LISTS, "task") if name in value]
-        if "id" not in value and "type" not in value:
-            inner = list(value.values())
-        return next((found for item in inner if (found := _task_in(item, task_id)) is not None), None)
-    if isinstance(value, list):
-        return next((found for item in value if (found := _task_in(item, task_id)) is not None), None)
-    return None
 
 
 def _replaced(value: Any, task_id: str, task: dict[str, Any]) -> Any:

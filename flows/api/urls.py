@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from flows.api import flows, many, validation
+from flows.api import flows, many, topology, validation
 
 urlpatterns = [
     path("flows", flows.CreateView.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("flows/validate", validation.ValidateView.as_view()),
     path("flows/validate/task", validation.ValidatePartView.as_view()),
     path("flows/validate/trigger", validation.ValidatePartView.as_view(what="trigger")),
+    path("flows/graph", topology.GraphOfSourceView.as_view()),
+    path("namespaces/<str:namespace>/dependencies", topology.NamespaceDependenciesView.as_view()),
     path("flows/bulk", many.BulkView.as_view()),
     path("flows/import", many.ImportView.as_view()),
     path("flows/export/by-query", many.ExportView.as_view()),
@@ -25,6 +27,8 @@ urlpatterns = [
     path("flows/enable/by-ids", many.SwitchView.as_view(disabled=False)),
     path("flows/<str:namespace>", flows.FlowsOfNamespaceView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>", flows.OneFlowView.as_view()),
+    path("flows/<str:namespace>/<str:flow_id>/graph", topology.GraphView.as_view()),
+    path("flows/<str:namespace>/<str:flow_id>/dependencies", topology.DependenciesView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/revisions", flows.RevisionsView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/tasks/<str:task_id>", flows.TaskOfFlowView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/<str:task_id>", flows.UpdateTaskView.as_view()),

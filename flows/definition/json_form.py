@@ -49,6 +49,52 @@ def without_nulls(key: str, value: Any) -> Any:
     return value
 
 
+# Properties under which tasks stand in a document.
+_TASK_LISTS = (
+    "tasks",
+    "errors",
+    "finally",
+    "afterExecution",
+    "listeners",
+    "then",
+    "else",
+    "cases",
+    "defaults",
+    "task",
+)
+
+
+def tasks_by_id(document: Mapping[str, Any]) -> dict[str, Json]:
+    """The map of every task as it is written, wherever it stands."""
+    found: dict[str, Json] = {}
+    for name in _TASK_LISTS:
+        _collect(document.get(name), found)
+    return found
+
+
+def _collect(value: Any, found: dict[str, Json]) -> None:
+    if isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, Mapping):
+        is_task = isinstance(value.get("id"), str) and isinstance(value.get("type"), str)
+        if is_task:
+            found.setdefault(value["id"], dict(value))
+        # The cases of a Switch are a map of lists; a listener or a step of a Dag holds its tasks by name.
+        is_named = is_task or any(name in value for name in _TASK_LISTS)
+        for item in [value.get(name) for name in _TASK_LISTS] if is_named else value.values():
+            _collect(item, found)
+
+
+def triggers_by_id(document: Mapping[str, Any]) -> dict[str, Json]:
+    listed = document.get("triggers")
+    return {
+        str(one["id"]): without_nulls("", one)
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, Mapping) and "id" in one
+    }
+
+
 def _is_list_of_maps(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 

@@ -211,8 +211,15 @@ class Closing:
 class FlowableTask(Task):
     """A task settled inside the executor. Pure: it sees only its View and answers with values."""
 
+    # How its tasks hang together in a drawing: SEQUENTIAL, PARALLEL, CHOICE (one of its lists), DYNAMIC (a loop).
+    relation: ClassVar[str] = "SEQUENTIAL"
+
     errors: tuple[AnyTask, ...] = ()
     finally_: tuple[AnyTask, ...] = Field(default=(), alias="finally")
+
+    def dependencies(self) -> Mapping[str, Sequence[str]] | None:
+        """The ids each of its tasks waits for, where they are told one by one; None: its lists tell the order."""
+        return None
 
     def error_tasks(self) -> Sequence[Task]:
         return self.errors

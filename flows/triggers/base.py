@@ -34,6 +34,10 @@ class Condition(Strict):
     def holds(self, facts: Facts) -> bool:
         raise NotImplementedError(type(self).__name__)
 
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
+        """Whether some execution of this flow could ever meet it."""
+        return True
+
 
 def _condition(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, Condition) or not isinstance(value, Mapping):
@@ -63,6 +67,10 @@ class Trigger(Strict):
     allow_concurrent: bool = False
     fail_on_trigger_error: bool = False
     assets: Any = None
+
+    def listens_to(self, namespace: str, flow_id: str) -> bool:
+        """Whether executions of that flow may start this trigger's."""
+        return False
 
 
 def _trigger(value: Any, info: ValidationInfo) -> Any:

@@ -13,6 +13,8 @@ from flows.tasks.flow.values import loop_values
 class Loop(TaskList):
     """Chains of tasks, one chain per value. The values are remembered once; how far it is, the runs tell."""
 
+    relation = "DYNAMIC"
+
     def loop_values(self, view: View) -> list[str]:
         raise NotImplementedError
 

@@ -10,6 +10,7 @@ from flows.tasks.base import AnyTask, Child, FlowableTask, Next, Opening, Task, 
 
 class If(FlowableTask):
     aliases = ("io.kestra.core.tasks.flows.If",)
+    relation = "CHOICE"
 
     condition: str
     then: tuple[AnyTask, ...] = Field(min_length=1)

@@ -10,6 +10,7 @@ from flows.tasks.flow.sequential import TaskList
 
 class Parallel(TaskList):
     aliases = ("io.kestra.core.tasks.flows.Parallel",)
+    relation = "PARALLEL"
 
     concurrent: int = Field(default=0, ge=0)
 

@@ -7,6 +7,7 @@ from flows.tasks.base import AnyTask, Child, FlowableTask, Next, Opening, Task, 
 
 class Switch(FlowableTask):
     aliases = ("io.kestra.core.tasks.flows.Switch",)
+    relation = "CHOICE"
 
     value: str
     cases: dict[str, tuple[AnyTask, ...]] | None = None

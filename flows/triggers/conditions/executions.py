@@ -18,7 +18,10 @@ class ExecutionFlow(Condition):
     flow_id: str
 
     def holds(self, facts: Facts) -> bool:
-        return (facts.namespace, facts.flow_id) == (self.namespace, self.flow_id)
+        return self.may_hold_for(facts.namespace, facts.flow_id)
+
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
+        return (namespace, flow_id) == (self.namespace, self.flow_id)
 
 
 class FlowCondition(ExecutionFlow):
@@ -31,12 +34,15 @@ class ExecutionNamespace(Condition):
     prefix: bool = False
 
     def holds(self, facts: Facts) -> bool:
+        return self.may_hold_for(facts.namespace, facts.flow_id)
+
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
         how = self.comparison or ("PREFIX" if self.prefix else "EQUALS")
         if how == "PREFIX":
-            return facts.namespace.startswith(self.namespace)
+            return namespace.startswith(self.namespace)
         if how == "SUFFIX":
-            return facts.namespace.endswith(self.namespace)
-        return facts.namespace == self.namespace
+            return namespace.endswith(self.namespace)
+        return namespace == self.namespace
 
 
 class FlowNamespaceCondition(Condition):
@@ -46,9 +52,10 @@ class FlowNamespaceCondition(Condition):
     prefix: bool = False
 
     def holds(self, facts: Facts) -> bool:
-        if self.prefix:
-            return facts.namespace.startswith(self.namespace)
-        return facts.namespace == self.namespace
+        return self.may_hold_for(facts.namespace, facts.flow_id)
+
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
+        return namespace.startswith(self.namespace) if self.prefix else namespace == self.namespace
 
 
 def _fits(state: State | None, wanted: tuple[State, ...] | None, refused: tuple[State, ...] | None) -> bool:

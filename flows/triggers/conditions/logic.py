@@ -29,6 +29,9 @@ class Or(Condition):
     def holds(self, facts: Facts) -> bool:
         return any(condition.holds(facts) for condition in self.conditions)
 
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
+        return any(condition.may_hold_for(namespace, flow_id) for condition in self.conditions)
+
 
 class MultipleCondition(Condition):
     """Deprecated for `preconditions`. Each part may be met by another execution, within the time window."""
@@ -45,3 +48,6 @@ class MultipleCondition(Condition):
         if self.window is None and self.window_advance is None:
             return self.time_window
         return TimeWindow(window=self.window, window_advance=self.window_advance)
+
+    def may_hold_for(self, namespace: str, flow_id: str) -> bool:
+        return any(condition.may_hold_for(namespace, flow_id) for condition in self.conditions.values())
