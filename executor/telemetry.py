@@ -35,7 +35,8 @@ _counters: Counter[str] = Counter()
 def tell(event: str, *, exc_info: bool = False, **facts: Any) -> None:
     """One event, one line: `event name=value ...`."""
     told = " ".join(f"{name}={_shown(value)}" for name, value in facts.items())
-    log.log(_LEVELS.get(event, logging.INFO), "%s %s", event, told, exc_info=exc_info)
+    beside = {"event_name": event, "facts": facts}
+    log.log(_LEVELS.get(event, logging.INFO), "%s %s", event, told, exc_info=exc_info, extra=beside)
 
 
 def count(name: str, by: int = 1) -> None:

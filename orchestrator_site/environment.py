@@ -50,6 +50,7 @@ class CelestaSettings:
     queues_retention_high_cardinality: timedelta
     queues_clean_interval: timedelta
     retention: tuple[retention.Rule, ...]
+    log_format: str
     task_modules: tuple[str, ...]
     globals: Mapping[str, Any]
     message_limit_bytes: int
@@ -98,6 +99,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         queues_retention_high_cardinality=_duration(environ, "QUEUES_RETENTION_HIGH_CARDINALITY", "PT1H"),
         queues_clean_interval=_duration(environ, "QUEUES_CLEAN_INTERVAL", "PT1H"),
         retention=_retention(environ.get("CELESTA_RETENTION")),
+        log_format=_choice(environ, "CELESTA_LOG_FORMAT", "plain", {"plain", "json"}),
         task_modules=_words(environ.get("CELESTA_TASK_MODULES")),
         globals=_globals(environ.get("CELESTA_GLOBALS")),
         message_limit_bytes=_integer(environ, "CELESTA_MESSAGE_LIMIT_BYTES", 10 * 1024 * 1024, low=1024, high=1 << 30),

@@ -142,6 +142,11 @@ def _installations(wheel: Path) -> list[Path]:
     return sorted(found, key=lambda folder: int(re.sub(r"\D", "", folder.name) or 0), reverse=True)
 
 
+def newest_binaries() -> Path:
+    """The folder of the wheel's programs (pg_dump, psql, …)."""
+    return _installations(_wheel())[0] / "bin"
+
+
 def _binaries(account: str | None) -> Path:
     newest = _installations(_wheel())[0]
     if account is None or _runs([str(newest / "bin" / "postgres"), "--version"], account):
