@@ -1,6 +1,7 @@
 """Log lines for machines: one JSON object per line, with the facts of an event as fields of their own."""
 
 import logging
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ def formatter() -> logging.Formatter:
     )
 
 
-def _with_facts(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any]:
+def _with_facts(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What `executor.telemetry` tells comes as facts beside the line; its first word is the event."""
     record = event.get("_record")
     facts = getattr(record, "facts", None)

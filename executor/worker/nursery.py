@@ -23,7 +23,8 @@ import django
 import orjson
 
 from executor.worker.attempt import Attempt
-from executor.worker.child import MARK, Channel
+from executor.worker.child import Channel
+from executor.worker.processes import MARK
 
 Json = Any
 _PR_SET_PDEATHSIG = 1

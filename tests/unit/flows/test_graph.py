@@ -182,5 +182,5 @@ def test_an_expanded_subflow_is_drawn_in_the_place_of_its_task() -> None:
 
 def test_a_subflow_named_by_a_template_cannot_be_expanded_before_it_runs() -> None:
     flow = _with_subflow("{{ inputs.which }}")
-    with pytest.raises(CannotExpand, match="Can't expand subflow task 'root.call'"):
+    with pytest.raises(CannotExpand, match=r"Can't expand subflow task 'root\.call'"):
         flow_graph(flow, expanded=["root.call"], find_subflow=lambda task, run: Subflow(flow))
