@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from flows.definition.states import TERMINAL
 
-_STATES = [str(state) for state in TERMINAL]
+_STATES = sorted(str(state) for state in TERMINAL)  # sorted: a set has another order in each process
 
 
 class ExecutionRecord(models.Model):

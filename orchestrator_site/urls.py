@@ -29,5 +29,5 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # The tenant's dialect first: a namespace or flow may be called `main` too.
     *_brought_by((f"api/v1/{TENANT}/", "api/v1/"), "executions.api.urls", "flows.api.urls"),
-    *_brought_by(("",), "executions.pages.urls", "flows.pages.urls"),
+    *_brought_by(("",), "flows.pages.urls", "executions.pages.urls"),
 ]

@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'execution',
                 'db_table': 'executions',
-                'indexes': [models.Index(fields=['namespace', 'flow_id', '-start_date'], name='executions_flow'), models.Index(fields=['-start_date'], name='executions_start'), models.Index(condition=models.Q(('state__in', ['FAILED', 'WARNING', 'CANCELLED', 'SUCCESS', 'KILLED', 'RETRIED', 'SKIPPED']), _negated=True), fields=['state'], name='executions_live'), models.Index(condition=models.Q(('trigger_execution_id__isnull', False)), fields=['trigger_execution_id'], name='executions_trigger'), django.contrib.postgres.indexes.GinIndex(fields=['labels'], name='executions_labels', opclasses=['jsonb_path_ops'])],
+                'indexes': [models.Index(fields=['namespace', 'flow_id', '-start_date'], name='executions_flow'), models.Index(fields=['-start_date'], name='executions_start'), models.Index(condition=models.Q(('state__in', ['CANCELLED', 'FAILED', 'KILLED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING']), _negated=True), fields=['state'], name='executions_live'), models.Index(condition=models.Q(('trigger_execution_id__isnull', False)), fields=['trigger_execution_id'], name='executions_trigger'), django.contrib.postgres.indexes.GinIndex(fields=['labels'], name='executions_labels', opclasses=['jsonb_path_ops'])],
             },
         ),
         migrations.CreateModel(

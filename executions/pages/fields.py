@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from django.http import HttpRequest
@@ -112,8 +114,7 @@ def shown(value: Json, type_name: str) -> str:
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    text = str(value)
-    return text[:16] if type_name == "DATETIME" else text
+    return str(value)
 
 
 def _attributes(one: Input) -> dict[str, str]:
@@ -144,8 +145,18 @@ def given(request: HttpRequest, inputs: Sequence[Input]) -> tuple[dict[str, Json
         posted = [text for text in request.POST.getlist(PREFIX + one.id) if text != ""]
         if not posted:
             continue
-        values[one.id] = (
-            posted if one.type == "MULTISELECT" and "many" in request.POST.get(f"as:{one.id}", "") else posted[-1]
-        )
+        is_many = one.type == "MULTISELECT" and "many" in request.POST.get(f"as:{one.id}", "")
+        values[one.id] = posted if is_many else _with_zone(one, posted[-1], request.POST.get("zone", ""))
     uploads = {one.id: request.FILES[PREFIX + one.id] for one in inputs if PREFIX + one.id in request.FILES}
     return values, uploads
+
+
+def _with_zone(one: Input, text: str, zone: str) -> str:
+    """A browser's date and time is the reader's local one; what is no such thing is left for the check to tell."""
+    if one.type != "DATETIME" or not zone:
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+        return text if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except (ValueError, ZoneInfoNotFoundError):
+        return text

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Min
-from django.db.models.functions import TruncHour
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -16,6 +15,7 @@ from executions.models import (
     TriggerRecord,
     WorkerJob,
 )
+from executions.pages import chart
 from executions.pages.lists import rows_of
 from flows.access import Access, Role
 from flows.definition.states import TERMINAL
@@ -25,7 +25,6 @@ from flows.pages.rights import access_of, page
 _ALIVE = timedelta(seconds=10)
 _STUCK = timedelta(seconds=30)
 _ENDED = [state.value for state in TERMINAL]
-_ORDER = ("FAILED", "KILLED", "WARNING", "CANCELLED", "PAUSED", "QUEUED", "RUNNING", "SUCCESS")
 
 
 @page()
@@ -41,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "failed": rows_of(day.filter(state="FAILED").defer(*light).order_by("-start_date")[:8]),
         "live": rows_of(rows.exclude(state__in=_ENDED).defer(*light).order_by("-start_date")[:12]),
         "due": due(access, now),
-        "hours": chart(day, now),
+        "hours": chart.by_hour(day, now),
         "has_flows": access.filter(FlowRecord.objects.filter(latest=True, deleted=False)).exists(),
         "may_write": access.allows_somewhere(Role.AUTHOR),
     }
@@ -119,40 +118,3 @@ def counts(rows: Any, day: Any) -> list[dict[str, Any]]:
 def due(access: Access, now: datetime) -> list[TriggerRecord]:
     rows = TriggerRecord.objects.filter(disabled=False, next_date__gte=now - timedelta(minutes=5))
     return list(access.filter(rows).order_by("next_date")[:8])
-
-
-def chart(day: Any, now: datetime) -> dict[str, Any]:
-    """Executions per hour of the last day, stacked by state: rectangles for the SVG."""
-    found: dict[datetime, dict[str, int]] = {}
-    for hour, state, count in (
-        day.order_by().annotate(hour=TruncHour("start_date")).values_list("hour", "state").annotate(count=Count("id"))
-    ):
-        found.setdefault(hour, {})[state] = count
-    top = max((sum(states.values()) for states in found.values()), default=0)
-    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
-    bars, labels = [], []
-    width, height = 960, 120
-    step = width / 24
-    for number in range(24):
-        hour = first + timedelta(hours=number)
-        if number % 4 == 3:
-            labels.append({"x": number * step + step / 2, "hour": hour})
-        y = float(height)
-        for state in sorted(
-            found.get(hour, {}), key=lambda name: _ORDER.index(name) if name in _ORDER else -1, reverse=True
-        ):
-            count = found[hour][state]
-            tall = max(count / top * (height - 10), 1.5)
-            y -= tall
-            bars.append(
-                {
-                    "x": round(number * step + 3, 1),
-                    "y": round(y, 1),
-                    "w": round(step - 6, 1),
-                    "h": round(tall, 1),
-                    "state": state,
-                    "count": count,
-                    "hour": hour,
-                }
-            )
-    return {"bars": bars, "labels": labels, "top": top, "states": sorted({bar["state"] for bar in bars})}

@@ -101,7 +101,7 @@ def executions(request: HttpRequest) -> HttpResponse:
         access_of(request).filter(ExecutionRecord.objects.filter(deleted=False)).defer("inputs", "outputs", "memory")
     )
     rows = filtered(visible, request.GET)
-    number = _page(request)
+    number = page_number(request)
     found = list(ordered(rows, request.GET.get("sort", ""))[(number - 1) * SIZE : number * SIZE + 1])
     context = {
         "rows": rows_of(found[:SIZE]),
@@ -131,6 +131,6 @@ def _total(rows: "QuerySet[ExecutionRecord]", context: dict[str, Any]) -> int:
     return rows.order_by().count()
 
 
-def _page(request: HttpRequest) -> int:
+def page_number(request: HttpRequest) -> int:
     text = request.GET.get("page", "1")
     return min(max(int(text), 1), 1_000_000) if text.isascii() and text.isdigit() else 1

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.pages import acting, execution, home, lists
+from executions.pages import acting, execute, execution, flows, home, lists
 from executions.pages.login import Login
 
 urlpatterns = [
@@ -19,9 +19,15 @@ urlpatterns = [
     path("executions/<str:execution_id>/log/download", execution.log_download),
     path("executions/<str:execution_id>/resume", acting.resume),
     path("executions/<str:execution_id>/<str:action>", acting.act),
+    path("flows", flows.flows, name="flows"),
+    path("triggers", flows.triggers, name="triggers"),
     path("ui/executions/<str:namespace>/<str:flow_id>/<str:execution_id>", execution.kestra_address),
     path(
         "ui/<str:tenant>/executions/<str:namespace>/<str:flow_id>/<str:execution_id>",
         execution.kestra_address,
     ),
+    # After `flows/new` and `flows/editor/…` of the layer below, which are looked up first.
+    path("flows/<str:namespace>/<str:flow_id>", flows.flow, name="flow"),
+    path("flows/<str:namespace>/<str:flow_id>/execute", execute.execute),
+    path("flows/<str:namespace>/<str:flow_id>/execute/check", execute.check),
 ]

@@ -30,7 +30,7 @@ def _registered(table: str) -> list[tuple[str, type[BaseModel]]]:
     found = []
     for name in sorted(getattr(registry, table, {})):
         try:
-            found.append((name, registry.find(name)))
+            found.append((name, registry.find(name, table.removesuffix("S").lower())))
         except Exception:  # an optional library is missing: the type cannot be used here, nor proposed
             continue
     return found

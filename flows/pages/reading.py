@@ -52,6 +52,10 @@ def flow_or_404(
         record = catalog.record(namespace, flow_id, revision, allow_deleted=revision is not None)
     except catalog.FlowNotFound:
         raise Http404("There is no such flow, or you may not see it.") from None
+    return shown(record)
+
+
+def shown(record: FlowRecord) -> Shown:
     try:
         return Shown(record, catalog.parsed(record))
     except InvalidFlow as error:

@@ -41,7 +41,9 @@ class Site:
 
     def flow(self, source: str) -> None:
         """Create or revise."""
-        self.api("POST", "flows/bulk", data=source.encode(), headers={"Content-Type": "application/x-yaml"})
+        self.api(
+            "POST", "flows/bulk?delete=false", data=source.encode(), headers={"Content-Type": "application/x-yaml"}
+        )
 
     def execute(self, flow_id: str, namespace: str = "tests.browser", **inputs: Any) -> str:
         files = {name: (None, str(value)) for name, value in inputs.items()} or None

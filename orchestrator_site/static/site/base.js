@@ -95,6 +95,8 @@ function onClick(event) {
   if (target.closest("[data-close]")) target.closest("dialog")?.close()
   const copier = target.closest("[data-copy]")
   if (copier) copy(copier.dataset.copy)
+  const whole = target.closest("[data-copy-text]")
+  if (whole) copy([...document.querySelector(whole.dataset.copyText).children].map(line => line.textContent).join("\n"))
   for (const menu of document.querySelectorAll("[data-menu][open]")) if (!menu.contains(target)) menu.open = false
 }
 

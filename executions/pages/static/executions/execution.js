@@ -4,7 +4,7 @@ import { coalesce, follow } from "../site/live.js"
 import { Model } from "./model.js"
 import { Timeline } from "./timeline.js"
 import { LogView } from "./log.js"
-import { Topology } from "./topology.js"
+import { Topology } from "../flows/topology.js"
 
 const start = JSON.parse(document.getElementById("execution-data").textContent)
 const base = `/executions/${start.id}`

@@ -1,4 +1,5 @@
 // The task runs of one execution as the page knows them. Takes compact rows, answers in O(own answer). Draws nothing.
+import { isTerminal, worstOf } from "../site/states.js"
 
 export class Model {
   constructor(start) {
@@ -90,12 +91,8 @@ export class Model {
   now() { return this.ended ? Math.max(this.latest, this.history.at(-1)) : Math.max(Date.now() - this.start, this.latest) }
 }
 
-const TERMINAL = new Set(["SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED"])
 const WAITING = new Set(["CREATED", "QUEUED", "RETRYING", "RESTARTED"])
-const WORST = ["FAILED", "KILLED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "QUEUED", "CREATED", "RESTARTED", "WARNING", "CANCELLED", "SUCCESS", "SKIPPED", "RETRIED"]
-export const worst = runs => WORST.find(state => runs.some(run => run.state === state)) ?? "CREATED"
-export const isTerminal = state => TERMINAL.has(state)
-export const isBad = state => state === "FAILED" || state === "KILLED" || state === "WARNING"
+const worst = runs => worstOf(runs.map(run => run.state)) ?? "CREATED"
 
 /** [{from, to, kind}] of a history; the last open piece ends now. `kind` is waiting, paused, or a state's name. */
 export function pieces(history, states, now) {
@@ -114,16 +111,3 @@ export function span(run, now) {
   const from = run.history[1]
   return { from, to: isTerminal(run.state) ? run.history.at(-1) : now }
 }
-
-export function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg")
-  svg.setAttribute("class", "icon")
-  svg.setAttribute("aria-hidden", "true")
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use")
-  use.setAttribute("href", `#i-${name}`)
-  svg.append(use)
-  return svg
-}
-
-const ICONS = { KILLING: "killed", RETRIED: "retrying", RESTARTED: "retrying", BREAKPOINT: "paused" }
-export const stateIcon = state => ICONS[state] ?? state.toLowerCase()

@@ -1,6 +1,7 @@
 // The tree of task runs with their bars on one time scale. Only the rows in sight exist in the document.
 import { durationText } from "../site/base.js"
-import { icon, isBad, isTerminal, pieces, span, stateIcon } from "./model.js"
+import { icon, isBad, isTerminal, stateIcon } from "../site/states.js"
+import { pieces, span } from "./model.js"
 
 const ROW = 28
 const FOLD = 12 // groups with more runs than this are folded until somebody opens them

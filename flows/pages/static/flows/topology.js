@@ -1,5 +1,5 @@
 // The flow's tasks as boxes: sequences run down, branches stand side by side, Dags in layers. Colours follow the runs.
-import { icon, isBad, isTerminal, stateIcon } from "./model.js"
+import { isBad, isTerminal, stateIcon, worstOf } from "../site/states.js"
 
 const SVG = "http://www.w3.org/2000/svg"
 const W = 190, H = 46, GAP = 22, PAD = 14, HEAD = 30
@@ -127,7 +127,7 @@ export class Topology {
     for (const [id, group] of this.nodes) {
       const counts = byTask.get(id)
       const entries = Object.entries(counts ?? {}).filter(([, n]) => n > 0)
-      const state = worst(entries.map(([name]) => name))
+      const state = worstOf(entries.map(([name]) => name))
       group.setAttribute("class", `topo-node ${state ? `ran s-${state.toLowerCase()}` : "idle"}`)
       group.mark.setAttribute("href", `#i-${state ? stateIcon(state) : "created"}`)
       const all = entries.reduce((sum, [, n]) => sum + n, 0)
@@ -142,8 +142,6 @@ export class Topology {
   }
 }
 
-const WORST = ["FAILED", "KILLED", "RUNNING", "PAUSED", "KILLING", "RETRYING", "QUEUED", "CREATED", "RESTARTED", "WARNING", "CANCELLED", "SUCCESS", "SKIPPED", "RETRIED"]
-const worst = names => WORST.find(name => names.includes(name))
 const label = branch => branch.startsWith("cases.") ? branch.slice(6) : branch
 
 function below(parts, arrows) {

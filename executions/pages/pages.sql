@@ -1,0 +1,26 @@
+-- What lists of flows show of their executions. Only reads.
+
+-- name: last_of_flows
+-- The newest executions of each of the flows on a page, by the index on (namespace, flow_id, start_date).
+SELECT f.namespace, f.flow_id, e.id, e.state, e.start_date, e.end_date
+FROM unnest(%(namespaces)s::text[], %(flows)s::text[]) AS f(namespace, flow_id)
+CROSS JOIN LATERAL (
+    SELECT id, state, start_date, end_date FROM executions
+    WHERE namespace = f.namespace AND flow_id = f.flow_id AND NOT deleted
+    ORDER BY start_date DESC LIMIT %(limit)s::int
+) AS e;
+
+-- name: durations
+-- Durations in seconds of a flow's executions that ended since a moment: median, 95 of 100, number.
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds), count(*)
+FROM (
+    SELECT extract(epoch FROM end_date - start_date) AS seconds FROM executions
+    WHERE namespace = %(namespace)s AND flow_id = %(flow)s AND NOT deleted AND end_date IS NOT NULL
+      AND start_date > %(since)s ORDER BY start_date DESC LIMIT 5000
+) AS ended;
+
+-- name: metrics_of
+-- One row per metric of an execution: its sum, its last value, how often it was told.
+SELECT name, kind, count(*), sum(value), min(value), max(value), array_agg(value ORDER BY id)
+FROM (SELECT * FROM metrics WHERE execution_id = %(id)s ORDER BY id DESC LIMIT 5000) AS m
+GROUP BY name, kind ORDER BY name;
