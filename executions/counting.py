@@ -47,6 +47,16 @@ class Count:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of an execution goes."""
+
+    executions: bool = True
+    logs: bool = True
+    metrics: bool = True
+    files: bool = True
+
+
 @dataclass(slots=True)
 class Purged:
     executions: int = 0
@@ -68,29 +78,20 @@ def count(connection: Connection, wanted: Wanted) -> list[Count]:
     return [Count(namespace, flow_id, number) for (namespace, flow_id), number in sorted(found.items(), key=str)]
 
 
-def purge(
-    connection: Connection,
-    storage: Storage,
-    wanted: Wanted,
-    *,
-    rows: bool,
-    log_lines: bool,
-    metrics: bool,
-    files: bool,
-) -> Purged:
+def purge(connection: Connection, storage: Storage, wanted: Wanted, parts: Parts) -> Purged:
     """Ended executions only, each batch in its own transaction; files go after the rows are gone."""
     done = Purged()
     for batch in _batches(connection, wanted):
         ids = {"ids": [execution_id for execution_id, _, _ in batch]}
         with connection.transaction():
-            if log_lines:
+            if parts.logs:
                 done.logs += connection.execute(erase.SQL["logs"], ids).rowcount
-            if metrics:
+            if parts.metrics:
                 done.metrics += connection.execute(erase.SQL["metrics"], ids).rowcount
-            if rows:
+            if parts.executions:
                 connection.execute(erase.SQL["lock"], ids)
                 done.executions += connection.execute(erase.SQL["executions"], ids).rowcount
-        if files:
+        if parts.files:
             places = [(namespace, flow_id, to_base62(execution_id)) for execution_id, namespace, flow_id in batch]
             done.files += erase.erase_files(storage, places)
     return done

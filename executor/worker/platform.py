@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import connections
 
-from executions import actions, counting, logs
+from executions import actions, counting, encryption, logs
 from executions.storage import kv
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
@@ -86,17 +86,17 @@ class Platform:
 
     # Executions.
 
-    def count_executions(self, wanted: counting.Wanted) -> list[counting.Count]:
+    def count_executions(self, **wanted: Any) -> list[counting.Count]:
+        """The filters of `counting.Wanted`."""
         with self._own_connection() as connection:
-            return counting.count(connection, wanted)
+            return counting.count(connection, counting.Wanted(**wanted))
 
     def purge_executions(
-        self, wanted: counting.Wanted, *, rows: bool, log_lines: bool, metrics: bool, files: bool
+        self, *, rows: bool, log_lines: bool, metrics: bool, files: bool, **wanted: Any
     ) -> counting.Purged:
+        parts = counting.Parts(rows, log_lines, metrics, files)
         with self._own_connection() as connection:
-            return counting.purge(
-                connection, self._storage, wanted, rows=rows, log_lines=log_lines, metrics=metrics, files=files
-            )
+            return counting.purge(connection, self._storage, counting.Wanted(**wanted), parts)
 
     def purge_files_of(self, namespace: str, flow_id: str, execution_id: str) -> list[str]:
         return self._storage.delete_below(uri_of(execution_prefix(namespace, flow_id, execution_id)))
@@ -111,13 +111,21 @@ class Platform:
 
     # Logs.
 
-    def log_lines(self, wanted: logs.Wanted) -> Iterator[dict[str, Json]]:
+    def log_lines(self, **wanted: Any) -> Iterator[dict[str, Json]]:
+        """The filters of `logs.Wanted`."""
         with self._own_connection() as connection:
-            yield from logs.lines(connection, wanted)
+            yield from logs.lines(connection, logs.Wanted(**wanted))
 
-    def purge_logs(self, wanted: logs.Wanted) -> int:
+    def purge_logs(self, **wanted: Any) -> int:
         with self._own_connection() as connection:
-            return logs.purge(connection, wanted)
+            return logs.purge(connection, logs.Wanted(**wanted))
+
+    # Secrets.
+
+    def encrypted(self, text: str) -> dict[str, str]:
+        if not encryption.is_configured():
+            raise TaskFailure("There is no encryption key (CELESTA_ENCRYPTION_KEY): nothing can be encrypted")
+        return encryption.encrypt(text)
 
     # HTTP.
 

@@ -14,6 +14,8 @@ from jsonata.regex_engine import RegexFlags
 from pydantic import Field
 
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask, TaskFailure
+from flows.tasks.core.rendering import required, switch
+from flows.tasks.core.storage_items import items, write_items
 
 SECONDS = 5.0
 REGEX_SECONDS = 1.0
@@ -115,3 +117,32 @@ class TransformValue(RunnableTask):
     def run(self, context: RunContext) -> dict[str, Json] | None:
         value = read_json(context.render(self.from_))
         return {"value": evaluate(context.render(self.expression), value, self.max_depth)}
+
+
+class TransformItems(RunnableTask):
+    """The expression on every item of a file; a list in answer is as many items, unless `explodeArray` is false."""
+
+    from_: str = Field(alias="from")
+    expression: str
+    max_depth: int = Field(default=1000, ge=1)
+    explode_array: Any = True
+
+    def run(self, context: RunContext) -> dict[str, Json] | None:
+        uri = required(context, self.from_, "from")
+        expression = context.render(self.expression)
+        explodes = switch(context, self.explode_array, "explodeArray")
+        processed = 0
+
+        def transformed() -> Iterator[Json]:
+            nonlocal processed
+            for item in items(context, uri):
+                processed += 1
+                value = evaluate(expression, item, self.max_depth)
+                if explodes and isinstance(value, list):
+                    yield from value
+                else:
+                    yield value
+
+        target = context.working_directory / "items.ion"
+        write_items(target, transformed())
+        return {"uri": context.upload(target, "items.ion"), "processedItemsTotal": processed}
