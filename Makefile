@@ -36,7 +36,7 @@ check: $(VENV)/.test ## format, lint, types, import contracts
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py check
 
-conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, VERBOSE=1) on a server of its own
+conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, CONFORMANCE_RESULTS=folder, VERBOSE=1) on a server of its own
 	$(PY) tests/conformance.py
 
 bench: $(VENV)/.test ## measure speed (BENCH="--quick", BENCH="--help"); the figures of docs/benchmarks.md come from here

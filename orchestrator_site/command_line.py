@@ -26,7 +26,8 @@ def run(arguments: list[str]) -> int:
         return supervisor.main()
     if supervisor_pid := os.environ.pop(SUPERVISOR_VARIABLE, None):
         parentage.end_with(int(supervisor_pid))
-    needs_database = command not in WITHOUT_DATABASE and not asks_for_help
+    asks_for_database = "--with-database" in arguments[2:]
+    needs_database = (command not in WITHOUT_DATABASE or asks_for_database) and not asks_for_help
     try:
         with postgres.in_use() if needs_database else nullcontext():
             _run_in_django(arguments)

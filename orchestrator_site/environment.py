@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import isodate
 import orjson
@@ -67,6 +68,10 @@ class CelestaSettings:
         """The clear value of `SECRET_<NAME>`; names are upper case, as in Kestra."""
         return self.secrets.get(name.upper())
 
+    @staticmethod
+    def read_secrets(environ: Mapping[str, str]) -> Mapping[str, str]:
+        return _secrets(environ)
+
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("CELESTA_HOME") or DEFAULT_HOME).absolute()
@@ -108,6 +113,15 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         storage=where / "storage",
         http_blocked=_networks(environ, "CELESTA_HTTP_BLOCKED", HTTP_BLOCKED),
     )
+
+
+def time_zone(environ: Mapping[str, str] = os.environ) -> str:
+    """TZ where it names a zone: what dates without one of their own, and schedules, mean."""
+    name = (environ.get("TZ") or "UTC").removeprefix(":")
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return "UTC"
 
 
 def local_url(host: str, port: int) -> str:

@@ -108,7 +108,7 @@ else:
     SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W012", "security.W016"]
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
+TIME_ZONE = environment.time_zone()
 USE_I18N = True
 USE_TZ = True
 

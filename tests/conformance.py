@@ -1,11 +1,13 @@
 """`make conformance`: the outside judge on a server of its own, started by the product's own supervisor.
 
-Not a test module. The judge lives beside the checkout (`CONFORMANCE`, default ../shared/conformance).
+Not a test module. The judge lives beside the checkout (`CONFORMANCE`, default ../shared/conformance); details of every
+case go to the folder CONFORMANCE_RESULTS.
 """
 
 import json
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -93,33 +95,64 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def _judge(environment: dict[str, str]) -> int:
+    """All three judges, one after the other; their last lines once more at the end."""
     server = ["--base-url", BASE_URL, "--user", "admin", "--password", environment["CELESTA_ADMIN_PASSWORD"]]
     data = JUDGE / "open"
-    flows = [sys.executable, str(JUDGE / "run_flows.py"), *server]
-    flows += ["--cases", str(data / "flow_cases.json"), "--root", str(data), "--jobs", "4"]
-    expressions = [
-        sys.executable,
-        str(JUDGE / "run_expressions.py"),
-        "--cases",
-        str(data / "expression_cases.json"),
-    ]
-    if (ROOT / "flows" / "management" / "commands" / "expression_hook.py").exists():
-        expressions += ["--hook", f"{sys.executable} {ROOT / 'manage.py'} expression_hook"]
-    else:
-        expressions += ["--rest", *server]
     cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kestra-clients"
+    hook = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))} expression_hook"
+    flows = [sys.executable, "-u", str(JUDGE / "run_flows.py"), *server]
+    flows += ["--cases", str(data / "flow_cases.json"), "--root", str(data), "--jobs", "4"]
+    expressions = [sys.executable, "-u", str(JUDGE / "run_expressions.py")]
+    expressions += ["--cases", str(data / "expression_cases.json"), "--hook", hook]
     clients = ["/bin/sh", str(JUDGE / "clients" / "run_all.sh"), *server, "--cache", str(cache)]
-    results = [_run(command, environment) for command in (flows, expressions, clients)]
-    print("\n".join(line for _, line in results))
+    with _results_folder() as folder:
+        flows += ["--json", str(folder / "flows.json")]
+        expressions += ["--json", str(folder / "expressions.json")]
+        judges = {"flows": flows, "expressions": expressions, "clients": clients}
+        results = [_run(name, command, environment, folder) for name, command in judges.items()]
+    print("\n" + "\n".join(line for _, line in results))
     return max(code for code, _ in results)
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    lines = done.stdout.strip().splitlines() or [f"{Path(command[1]).name}: no answer (exit code {done.returncode})"]
-    if os.environ.get("VERBOSE") or done.returncode == 2:
-        print(done.stdout)
-    return done.returncode, lines[-1]
+@contextmanager
+def _results_folder() -> Iterator[Path]:
+    """CONFORMANCE_RESULTS, where every judge's output and answers stay; else they are printed only."""
+    if given := os.environ.get("CONFORMANCE_RESULTS"):
+        Path(given).mkdir(parents=True, exist_ok=True)
+        yield Path(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="celesta-results-") as folder:
+        yield Path(folder)
+
+
+def _run(name: str, command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    """The judge's lines as they come (VERBOSE=1), or a sign of life now and then, and all of them in a file."""
+    verbose = bool(os.environ.get("VERBOSE"))
+    last, count = "", 0
+    print(f"--- {name}", flush=True)
+    with open(folder / f"{name}.txt", "w", encoding="utf-8") as kept:
+        try:
+            judge = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            )
+        except OSError as error:
+            return 2, f"{name}: cannot be started: {error}"
+        assert judge.stdout is not None
+        for line in judge.stdout:
+            kept.write(line)
+            kept.flush()
+            last = line.strip() or last
+            count += line.startswith(("PASS", "FAIL", "SKIP"))
+            if verbose or line.startswith("FAIL") or (count and count % 25 == 0 and line.startswith("PASS")):
+                print(
+                    line.rstrip()[:300] if verbose or line.startswith("FAIL") else f"{name}: {count} judged", flush=True
+                )
+        code = judge.wait()
+    if code not in (0, 1):
+        # Without the network the clients cannot be installed: the other figures still count.
+        return code, f"{name}: could not be judged (exit code {code}): {last[:200]}"
+    print(last, flush=True)
+    return code, last or f"{name}: no answer (exit code {code})"
 
 
 if __name__ == "__main__":

@@ -88,6 +88,10 @@ class Context:
     def metric(self, name: str, value: float, kind: str = "counter", tags: Mapping[str, str] | None = None) -> None:
         self._attempt.metric(name, value, kind, tags)
 
+    def drain_logs(self) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
+        """The lines and metrics not handed out yet."""
+        return self._attempt.drain()
+
     # Files and services.
 
     @property
