@@ -6,7 +6,6 @@
 import fcntl
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,6 +139,13 @@ def fresh_database(database_server: str, database_template: str) -> Iterator[str
         yield conninfo
 
 
+@pytest.fixture(scope="module")
+def module_database(database_server: str, database_template: str) -> Iterator[str]:
+    """The same, for all tests of a module together."""
+    with _copy(database_server, database_template) as conninfo:
+        yield conninfo
+
+
 @pytest.fixture
 def process_environment(fresh_database: str, tmp_path: Path) -> dict[str, str]:
     """For `manage.py` processes that work on `fresh_database` and keep their files in `tmp_path`."""
@@ -169,17 +175,9 @@ def chromium() -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """Below 32768, where the kernel gives out no port by itself."""
-    import random
+    from tests.plant import find_free_port
 
-    for port in random.sample(range(20_000, 32_700), 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
+    return find_free_port()
 
 
 def database_name(conninfo: str) -> str:

@@ -86,7 +86,8 @@ def _replace_lost(turn: Turn, run: TaskRun, task: RunnableTask, reason: str | No
         turn.move_run(run, State.CREATED)
         jobs.dispatch(turn, run, task)
         return
-    turn.log("ERROR", reason or f"WORKER_LOST: {losses} workers died while they ran this task", run)
+    last = f" (the last: {reason})" if reason else ""
+    turn.log("ERROR", f"WORKER_LOST: {losses} workers died while they ran this task{last}", run)
     turn.move_run(run, State.FAILED)
     turn.push(run)
 

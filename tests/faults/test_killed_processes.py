@@ -1,0 +1,135 @@
+"""kill -9 of executors and workers, at any moment: every execution ends, exactly once."""
+
+import random
+import time
+from pathlib import Path
+
+from tests.plant import Plant, Process, eventually, settled_faults
+
+ROUTE = """
+id: route
+namespace: company.team
+tasks:
+  - {id: first, type: core.debug.Return, format: "{{ execution.id }}"}
+  - id: each
+    type: core.flow.ForEach
+    values: [1, 2, 3, 4]
+    concurrencyLimit: 0
+    tasks:
+      - {id: a, type: core.debug.Return, format: "{{ taskrun.value }}"}
+      - {id: b, type: core.flow.Sleep, duration: PT0.02S}
+  - {id: last, type: core.debug.Return, format: "{{ outputs.a['4'].value }}"}
+"""
+ROUTE_RUNS = 11
+LOTS = 10
+WORK = """
+id: work
+namespace: company.team
+tasks:
+  - {id: one, type: core.flow.Sleep, duration: PT0.06S}
+  - {id: two, type: core.flow.Sleep, duration: PT0.06S}
+"""
+
+
+def keep_killing(plant: Plant, victims: list[Process], flow_id: str, pause: tuple[float, float], seed: int) -> int:
+    """Start 200 executions in ten lots; after each, at a random moment, kill and replace one of the victims, and go
+    on until all have ended. How many kills."""
+    chance, kills = random.Random(seed), 0
+    deadline = time.monotonic() + 100
+    while kills < LOTS or plant.open():
+        assert time.monotonic() < deadline, f"seed {seed}, {kills} kills: {plant.left()}"
+        if kills < LOTS:
+            plant.trigger(flow_id, 200 // LOTS)
+        time.sleep(chance.uniform(*pause))
+        victim = victims[kills % len(victims)]
+        victim.kill()
+        victim.restart()
+        kills += 1
+    return kills
+
+
+def test_executors_killed_again_and_again_lose_and_double_nothing(plant: Plant) -> None:
+    plant.define(ROUTE)
+    executors = [plant.executor().wait_until_ready(), plant.executor().wait_until_ready()]
+    plant.worker().wait_until_ready()
+    keep_killing(plant, executors, "route", (0.02, 0.8), seed=1)
+    assert settled_faults(plant, runs=ROUTE_RUNS) == []
+    assert plant.rows("SELECT state, count(*) FROM executions GROUP BY 1") == [("SUCCESS", 200)]
+
+
+def test_workers_killed_again_and_again_cost_one_more_attempt_each_at_most(plant: Plant) -> None:
+    plant.define(WORK)
+    plant.executor().wait_until_ready()
+    workers = [plant.worker("-c", "4").wait_until_ready(), plant.worker("-c", "4").wait_until_ready()]
+    kills = keep_killing(plant, workers, "work", (0.1, 2.0), seed=2)
+    assert settled_faults(plant, runs=2, most_lost=3) == []
+    assert plant.rows("SELECT state, count(*) FROM executions GROUP BY 1") == [("SUCCESS", 200)]
+    lost = plant.value(
+        "SELECT count(*) FROM task_runs, jsonb_array_elements(attempts) AS a WHERE (a->>'lost')::boolean"
+    )
+    assert 0 < lost <= kills * 8, "what a worker of 4 threads runs and has in front of it"
+
+
+def test_a_killed_workers_task_runs_again_elsewhere_within_about_a_second(plant: Plant, open_folder: Path) -> None:
+    plant.define(
+        f"""
+id: slow
+namespace: company.team
+tasks:
+  - id: script
+    type: io.kestra.plugin.scripts.shell.Commands
+    commands: ["echo $$ >> {open_folder}/effects; [ $(wc -l < {open_folder}/effects) -gt 1 ] || sleep 60"]
+"""
+    )
+    effects = open_folder / "effects"
+    effects.touch()
+    effects.chmod(0o666)
+    plant.executor().wait_until_ready()
+    first = plant.worker().wait_until_ready()
+    plant.trigger("slow")
+    eventually(lambda: effects.read_text().count("\n") == 1, 15, "the start of the script")
+    plant.worker().wait_until_ready()
+    eventually(lambda: executor_watched(plant) > 3.5, 10, "a settled recovery loop")
+    first.kill()
+    killed = time.monotonic()
+    eventually(lambda: effects.read_text().count("\n") == 2, 15, lambda: f"the second run ({plant.left()})")
+    assert time.monotonic() - killed < 2.0
+    plant.wait_until_ended()
+    assert settled_faults(plant, runs=1, most_lost=1) == []
+    orphan = Path("/proc") / effects.read_text().split()[0]
+    eventually(lambda: not orphan.exists(), 10, "the end of the script that the dead worker left")
+
+
+def executor_watched(plant: Plant) -> float:
+    return float(
+        plant.value("SELECT extract(epoch FROM now() - started) FROM service_instances WHERE kind = 'executor'")
+    )
+
+
+def test_a_task_that_always_kills_its_worker_fails_after_three_more_tries(plant: Plant) -> None:
+    plant.define(
+        """
+id: deadly
+namespace: company.team
+tasks:
+  - {id: boom, type: core.flow.Sleep, duration: PT30S}
+"""
+    )
+    plant.executor().wait_until_ready()
+    worker = plant.worker().wait_until_ready()
+    plant.trigger("deadly")
+    for attempt in range(1, 5):
+        eventually(
+            lambda attempt=attempt: (
+                plant.value("SELECT jsonb_array_length(attempts) FROM task_runs") == attempt  # type: ignore[misc]
+                and plant.value("SELECT count(*) FROM worker_jobs WHERE claimed_by IS NOT NULL") == 1
+            ),
+            20,
+            lambda: f"the next attempt ({plant.left()})",
+        )
+        worker.kill()
+        worker.restart()
+    plant.wait_until_ended(20)
+    assert plant.value("SELECT state FROM executions") == "FAILED"
+    assert "4 workers died" in plant.value("SELECT string_agg(message, ' ') FROM logs WHERE level = 4")
+    assert settled_faults(plant, runs=1, most_lost=4) == []

@@ -1,0 +1,113 @@
+"""The database goes away under load: restarted, crashed, every connection cut. Nothing is lost and nobody has to help."""
+
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from orchestrator_site import postgres, postgres_cluster
+from orchestrator_site.postgres_cluster import Cluster
+from tests.plant import Plant, django_on, eventually, settled_faults
+
+WORK = """
+id: work
+namespace: company.team
+tasks:
+  - {id: one, type: core.debug.Return, format: "{{ execution.id }}"}
+  - {id: two, type: core.flow.Sleep, duration: PT0.05S}
+  - {id: three, type: core.debug.Return, format: "{{ outputs.one.value }}"}
+"""
+CUT = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_every_connection_cut_again_and_again(plant: Plant) -> None:
+    plant.define(WORK)
+    executor = plant.executor("--threads", "2").wait_until_ready()
+    worker = plant.worker().wait_until_ready()
+    chance, cut = random.Random(3), 0
+    for _ in range(25):
+        plant.trigger("work", 8)
+        time.sleep(chance.uniform(0.02, 0.4))
+        cut += int(plant.value(CUT.replace("pid <>", "application_name LIKE 'celesta %%' AND pid <>")))
+    assert cut > 100, "the fault must have happened"
+    plant.wait_until_ended(30)
+    assert settled_faults(plant, runs=3, most_lost=0) == []
+    assert plant.rows("SELECT state, count(*) FROM executions GROUP BY 1") == [("SUCCESS", 200)]
+    assert executor.popen.poll() is None and worker.popen.poll() is None
+    assert "Traceback" not in executor.said() + worker.said()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """An embedded server of this test alone."""
+    with tempfile.TemporaryDirectory(prefix="celesta-restart-") as name:
+        os.chmod(name, 0o711)
+        lease = postgres.ensure(Path(name) / "home")
+        try:
+            yield lease.cluster
+        finally:
+            lease.release()
+
+
+@pytest.fixture
+def own_plant(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[Plant]:
+    from django.core.management import call_command
+
+    with django_db_blocker.unblock(), django_on(cluster.conninfo):
+        call_command("migrate", verbosity=0, interactive=False)
+        opened = Plant(cluster.conninfo, tmp_path)
+        yield opened
+        opened.end()
+
+
+def test_postgresql_restarted_and_crashed_under_load(own_plant: Plant, cluster: Cluster) -> None:
+    plant = own_plant
+    plant.define(WORK)
+    executor = plant.executor().wait_until_ready()
+    worker = plant.worker().wait_until_ready()
+    kept = []
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):  # fast, immediate, kill -9
+        kept += plant.trigger("work", 60)
+        time.sleep(random.Random(how).uniform(0.05, 0.4))
+        before = postgres_cluster.live_postmaster(cluster)
+        assert before is not None
+        os.kill(before, how)
+        eventually(
+            lambda before=before: postgres_cluster.live_postmaster(cluster) not in (None, before),  # type: ignore[misc]
+            20,
+            f"the restart after {how.name}",
+        )
+        _wait_for(cluster)
+        back = time.monotonic()
+        plant.trigger("work", 1)
+        eventually(lambda: plant.open() == 0, 30, lambda how=how: f"recovery from {how.name}: {plant.left()}")
+        assert time.monotonic() - back < 10, f"recovery from {how.name}"
+    assert plant.value("SELECT count(*) FROM executions") == len(kept) + 3
+    assert settled_faults(plant, runs=3, most_lost=1) == []
+    assert plant.rows("SELECT DISTINCT state FROM executions") == [("SUCCESS",)]
+    assert executor.popen.poll() is None and worker.popen.poll() is None
+
+
+def _wait_for(cluster: Cluster) -> None:
+    def answers() -> bool:
+        try:
+            with psycopg.connect(cluster.conninfo, connect_timeout=2) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    eventually(answers, 30, "PostgreSQL's answer")
+    from django.db import connections
+
+    connections["default"].close()
