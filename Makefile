@@ -7,7 +7,7 @@ PYTEST ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format conformance bench docs screenshots requirements clean
+.PHONY: help setup run test check format conformance bench faults docs screenshots requirements clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ run: $(VENV)/.run ## start everything on an embedded PostgreSQL and stay in the 
 
 test: $(VENV)/.test ## the whole test suite on a throw-away embedded PostgreSQL
 	$(PY) -m pytest -m "not benchmark" -n $(JOBS) --dist loadfile $(PYTEST)
+
+faults: $(VENV)/.test ## the fault tests and the thousand orders at full size, with the latency of an order (about ten minutes)
+	CELESTA_TEST_FULL=1 $(PY) -m pytest -p no:xdist -s --timeout=900 tests/acceptance/test_orders.py tests/faults $(PYTEST)
 
 check: $(VENV)/.test ## format, lint, types, import contracts
 	$(PY) -m ruff format --check .

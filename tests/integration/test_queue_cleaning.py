@@ -1,6 +1,7 @@
 """Retention of stream messages: by the command and by the cleaner of a running executor. Work is never touched."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def test_it_deletes_in_bounded_batches(connection: Any, monkeypatch: pytest.Monk
     connection.execute("TRUNCATE queues")
     for _ in range(3):
         fill(connection)
-    [rule] = cleaning.rules(cleaning.timedelta(days=7), cleaning.timedelta(hours=1), older_than=cleaning.timedelta(0))
+    [rule] = cleaning.rules(timedelta(days=7), timedelta(hours=1), older_than=timedelta(0))
     batches = list(cleaning.clean(connection, [rule]))
     assert sum(batches) == 21 and max(batches) <= 3
     assert {name for name, _ in left(connection)} == {"task.finished"}
