@@ -79,6 +79,11 @@ def of_user(user: Any) -> Access:
     return access
 
 
+def forget() -> None:
+    """Drop what is remembered of users (tests, and a change made in this very process)."""
+    _cache.clear()
+
+
 def narrowed(access: Access, scopes: Iterable[str], namespaces: Iterable[str]) -> Access:
     """The access of a token: never more than its owner's, at most its own scopes and namespaces (none given: no limit)."""
     ceiling = max((_SCOPES[scope] for scope in scopes if scope in _SCOPES), default=Role.ADMIN)

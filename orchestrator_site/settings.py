@@ -147,6 +147,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Declarative workflow orchestration: flows in YAML, Kestra's REST API.",
     "VERSION": "1.3",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["executions.api.auth.NamespacePermission"],
 }
 
 # The layer only carries "changed" notes between sockets of one process; see executions.live.

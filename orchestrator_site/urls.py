@@ -4,10 +4,10 @@ from importlib.util import find_spec
 
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from orchestrator_site import health
+from orchestrator_site import health, unknown
 
 TENANT = "main"
 
@@ -29,5 +29,6 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # The tenant's dialect first: a namespace or flow may be called `main` too.
     *_brought_by((f"api/v1/{TENANT}/", "api/v1/"), "executions.api.urls", "flows.api.urls"),
+    re_path("^api(?:/.*)?$", unknown.UnknownView.as_view()),
     *_brought_by(("",), "flows.pages.urls", "executions.pages.urls"),
 ]

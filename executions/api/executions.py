@@ -22,6 +22,7 @@ from flows.api.filters import Condition, Filter, condition, date, parse, parse_d
 from flows.api.reading import access_of
 
 WAIT_SECONDS = 3600.0
+LENGTH = ExpressionWrapper(F("end_date") - F("start_date"), output_field=DurationField())
 _SORT = {
     "id": "id",
     "state.startDate": "start_date",
@@ -131,9 +132,7 @@ def selected(access: Access, query: Any, role: Role = Role.VIEWER) -> "QuerySet[
         if start > end:
             raise Unprocessable("Illegal argument: Start date must be before End Date")
     tree = parse(query, LEGACY)
-    rows = visible(access, role).annotate(
-        length=ExpressionWrapper(F("end_date") - F("start_date"), output_field=DurationField())
-    )
+    rows = visible(access, role).annotate(length=LENGTH)
     return rows.filter(condition(tree, FIELDS))
 
 
@@ -186,12 +185,6 @@ def _latest(row: ExecutionRecord) -> dict[str, Any]:
         "startDate": iso(row.start_date),
         "status": row.state,
     }
-
-
-class NamespacesView(APIView):
-    def get(self, request: Request, **_: Any) -> Response:
-        rows = visible(access_of(request)).order_by("namespace").values_list("namespace", flat=True).distinct()
-        return Response(list(rows))
 
 
 # --- filters

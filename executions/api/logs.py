@@ -135,7 +135,8 @@ class MetricsView(APIView):
         if query.get("taskId"):
             rows = rows.filter(task_id=query["taskId"])
         if query.get("taskRunId"):
-            rows = rows.filter(task_run_id=filters.parse_execution_id(query["taskRunId"]))
+            known = filters.parse_execution_id(query["taskRunId"])
+            rows = rows.filter(task_run_id__in=[known] if known else [])
         sort = {
             "name": "name",
             "timestamp": "timestamp",

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from executions.api import forms, reading
-from executions.api.executions import selected, visible
+from executions.api.executions import LENGTH, selected, visible
 from executions.api.serialize import duration, iso
 from executions.models import ExecutionRecord
 from flows import catalog
@@ -21,6 +21,7 @@ from flows.access import Role
 from flows.api import filters
 from flows.api.errors import NotFound, Unprocessable
 from flows.api.for_execution import flow_for_execution
+from flows.api.reading import access_of
 from flows.catalog import FlowNotFound
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
@@ -43,10 +44,8 @@ class FlowOfExecutionView(APIView):
     """GET /executions/{id}/flow: the revision that it runs, deleted or not."""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        row = reading.record_of(request.auth, execution_id)
-        return Response(
-            _shown(catalog.record(row.namespace, row.flow_id, row.flow_revision, allow_deleted=True))
-        )
+        row = reading.record_of(access_of(request), execution_id)
+        return Response(_shown(catalog.record(row.namespace, row.flow_id, row.flow_revision, allow_deleted=True)))
 
 
 class FlowForExecutionView(APIView):
@@ -78,7 +77,7 @@ class NamespacesView(APIView):
     """GET /executions/namespaces: those that hold flows which the caller may start."""
 
     def get(self, request: Request, **_: Any) -> Response:
-        rows = request.auth.filter(catalog.latest_records().filter(disabled=False), Role.VIEWER)
+        rows = access_of(request).filter(catalog.latest_records().filter(disabled=False), Role.VIEWER)
         return Response(list(rows.order_by("namespace").values_list("namespace", flat=True).distinct()))
 
 
@@ -86,8 +85,8 @@ class AverageDurationView(APIView):
     """GET /executions/namespaces/{namespace}/flows/{flowId}/average-duration, of the last ended ones."""
 
     def get(self, request: Request, namespace: str, flow_id: str, **_: Any) -> Response:
-        rows = selected(request.auth, {}).filter(namespace=namespace, flow_id=flow_id, end_date__isnull=False)
-        recent = rows.order_by("-start_date").values("length")[:_RECENT]
+        rows = visible(access_of(request)).filter(namespace=namespace, flow_id=flow_id, end_date__isnull=False)
+        recent = rows.order_by("-start_date").annotate(length=LENGTH)[:_RECENT]
         found = recent.aggregate(average=Avg("length"), count=Count("length"))
         average: timedelta | None = found["average"]
         answer: dict[str, Any] = {"count": found["count"]}
@@ -106,7 +105,7 @@ class DistinctValuesView(APIView):
             raise Unprocessable(f"Illegal argument: field {name[:40]!r}; supported: {', '.join(sorted(_FIELDS))}")
         size = min(forms.number(query, "size") or 100, 1000)
         column = _FIELDS[name]
-        rows = selected(request.auth, query).order_by(column).values_list(column, flat=True).distinct()
+        rows = selected(access_of(request), query).order_by(column).values_list(column, flat=True).distinct()
         return Response(list(rows[:size]))
 
 
@@ -119,7 +118,7 @@ class CsvView(APIView):
     """GET /executions/export/by-query/csv"""
 
     def get(self, request: Request, **_: Any) -> StreamingHttpResponse:
-        rows = selected(request.auth, request.query_params).order_by("-start_date", "-id")
+        rows = selected(access_of(request), request.query_params).order_by("-start_date", "-id")
         return csv_answer("executions", _COLUMNS, _table(rows))
 
 

@@ -4,14 +4,18 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db.models import Count
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from executions.api import auth, forms
 from executions.models import ExecutionRecord
 from flows.access import Role
+from flows.api.errors import Unprocessable
 from flows.models import FlowRecord
 
 # The dialect that we claim: the official clients choose theirs by it.
@@ -61,6 +65,36 @@ class LoginConfigsView(APIView):
 
     def get(self, request: Request, **_: Any) -> Response:
         return Response({"isBasicAuthEnabled": True, "isBasicAuthInitialized": True})
+
+
+class BasicAuthView(APIView):
+    """POST /basicAuth `{username, password}`: the caller's own password. Kestra's only account is its administrator."""
+
+    roles = {"POST": Role.VIEWER}
+
+    def post(self, request: Request, **_: Any) -> Response:
+        body = forms.json_body(request.body)
+        name, password = (body.get(key) if isinstance(body, dict) else None for key in ("username", "password"))
+        if not isinstance(name, str) or not isinstance(password, str):
+            raise Unprocessable("Invalid entity: username and password are required")
+        user: Any = request.user
+        if name != user.get_username():
+            raise Unprocessable("Illegal argument: only the password of the account in use can be set here")
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise Unprocessable(f"Invalid entity: password: {' '.join(error.messages)}") from None
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        auth.forget()
+        return Response(status=204)
+
+
+class BasicAuthErrorsView(APIView):
+    """GET /basicAuthValidationErrors: nothing is wrong with the accounts of an instance that answers."""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        return Response([])
 
 
 class UsagesView(APIView):

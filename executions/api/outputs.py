@@ -9,20 +9,21 @@ from rest_framework.views import APIView
 from executions.api import reading
 from executions.models import TaskRunRecord
 from flows.api.errors import NotFound
+from flows.api.reading import access_of
 
 
 class ExecutionOutputsView(APIView):
     """GET /outputs/executions/{id}"""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        return Response(reading.record_of(request.auth, execution_id).outputs or {})
+        return Response(reading.record_of(access_of(request), execution_id).outputs or {})
 
 
 class TaskOutputsView(APIView):
     """GET /outputs/tasks/{id}: which task runs have outputs."""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         rows = TaskRunRecord.objects.filter(execution_id=record.pk).order_by("seq")
         rows = rows.exclude(outputs=None, outputs_ref=None)
         return Response([_information(row) for row in rows.only("id", "task_id", "value", "iteration", "outputs_ref")])
@@ -43,7 +44,7 @@ class TaskRunOutputsView(APIView):
     """GET /outputs/tasks/{id}/{taskRunId}"""
 
     def get(self, request: Request, execution_id: str, task_run_id: str, **_: Any) -> Response:
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         found = reading.one(record.pk) or {}
         for run in found.get("taskRunList", ()):
             if run["id"] == task_run_id:

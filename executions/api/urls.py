@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from executions.api import control, executions, files, logs, misc, namespaces
+from executions.api import control, executions, files, logs, lookups, misc, namespaces, outputs, runs, stats, triggers
 
 E, F, N = "executions", "<str:execution_id>", "namespaces/<str:namespace>"
 
@@ -27,23 +27,78 @@ def _actions() -> list[URLPattern]:
     return found
 
 
+def _triggers() -> list[URLPattern]:
+    one = "triggers/<str:namespace>/<str:flow_id>/<str:trigger_id>"
+    found = [
+        path("triggers", triggers.TriggerView.as_view()),
+        path("triggers/search", triggers.TriggerSearchView.as_view()),
+        path("triggers/export/by-query/csv", triggers.TriggerCsvView.as_view()),
+        path("triggers/set-disabled", triggers.SetDisabledView.as_view()),
+        *(
+            path(f"triggers/backfill/{name}", triggers.BackfillView.as_view(action=name))
+            for name in ("create", "pause", "unpause", "delete")
+        ),
+    ]
+    for name in triggers.ACTIONS:
+        found += [
+            path(f"triggers/{name}/by-triggers", triggers.ByTriggersView.as_view(action=name)),
+            path(f"triggers/{name}/by-query", triggers.ByQueryView.as_view(action=name)),
+        ]
+    return [
+        *found,
+        path("triggers/<str:namespace>/<str:flow_id>", triggers.TriggersOfFlowView.as_view()),
+        path(one, triggers.OneTriggerView.as_view()),
+        path(f"{one}/unlock", triggers.OneTriggerView.as_view(action="unlock")),
+        path(f"{one}/restart", triggers.OneTriggerView.as_view(action="restart")),
+    ]
+
+
+def _stats() -> list[URLPattern]:
+    return [
+        path("stats/summary", stats.SummaryView.as_view()),
+        path("stats/executions/daily", stats.DailyView.as_view()),
+        path("stats/executions/daily/group-by-flow", stats.ByFlowView.as_view()),
+        path("stats/executions/daily/group-by-namespace", stats.ByNamespaceView.as_view()),
+        path("stats/executions/latest/group-by-flow", stats.LastExecutionsView.as_view()),
+        path("stats/taskruns/daily", stats.TaskRunsDailyView.as_view()),
+        path("stats/logs/daily", stats.LogsDailyView.as_view()),
+    ]
+
+
 urlpatterns: list[URLPattern] = [
     path("configs", misc.ConfigsView.as_view()),
     path("configs/login", misc.LoginConfigsView.as_view()),
     path("usages/all", misc.UsagesView.as_view()),
+    path("basicAuth", misc.BasicAuthView.as_view()),
+    path("basicAuthValidationErrors", misc.BasicAuthErrorsView.as_view()),
+    path("taskruns/search", runs.TaskRunSearchView.as_view()),
+    path("taskruns/maxTaskRunSetting", runs.TaskRunLimitView.as_view()),
+    path("concurrency-limit/search", runs.ConcurrencySearchView.as_view()),
+    path("concurrency-limit/<str:namespace>/<str:flow_id>", runs.ConcurrencyView.as_view()),
+    *_triggers(),
+    *_stats(),
     path(f"{E}/search", executions.SearchView.as_view()),
     path(f"{E}", executions.ListView.as_view()),
     path(f"{E}/latest", executions.LatestView.as_view()),
-    path(f"{E}/namespaces", executions.NamespacesView.as_view()),
+    path(f"{E}/namespaces", lookups.NamespacesView.as_view()),
+    path(f"{E}/namespaces/<str:namespace>/flows", lookups.FlowsOfNamespaceView.as_view()),
+    path(f"{E}/namespaces/<str:namespace>/flows/<str:flow_id>/average-duration", lookups.AverageDurationView.as_view()),
+    path(f"{E}/flows/<str:namespace>/<str:flow_id>", lookups.FlowForExecutionView.as_view()),
+    path(f"{E}/distinct-field-values", lookups.DistinctValuesView.as_view()),
+    path(f"{E}/export/by-query/csv", lookups.CsvView.as_view()),
     path(f"{E}/by-ids", control.DeleteByIdsView.as_view()),
     path(f"{E}/by-query", control.DeleteByQueryView.as_view()),
     path(f"{E}/trigger/<str:namespace>/<str:flow_id>", executions.CreateView.as_view()),
     *_actions(),
+    path(f"{E}/{F}/flow", lookups.FlowOfExecutionView.as_view()),
     path(f"{E}/{F}/file", files.ExecutionFileView.as_view()),
     path(f"{E}/{F}/file/metas", files.ExecutionFileMetasView.as_view()),
     path(f"{E}/{F}/file/preview", files.ExecutionFilePreviewView.as_view()),
     path(f"{E}/{F}", executions.ExecutionView.as_view()),
     path(f"{E}/<str:namespace>/<str:flow_id>", executions.CreateView.as_view()),
+    path(f"outputs/executions/{F}", outputs.ExecutionOutputsView.as_view()),
+    path(f"outputs/tasks/{F}", outputs.TaskOutputsView.as_view()),
+    path(f"outputs/tasks/{F}/<str:task_run_id>", outputs.TaskRunOutputsView.as_view()),
     path("logs/search", logs.LogSearchView.as_view()),
     path(f"logs/{F}/download", logs.LogDownloadView.as_view()),
     path("logs/<str:namespace>/<str:flow_id>", logs.FlowLogsView.as_view()),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from flows.api import flows, many, topology, validation
+from flows.api import flows, many, plugins, topology, validation
 
 urlpatterns = [
     path("flows", flows.CreateView.as_view()),
@@ -32,4 +32,15 @@ urlpatterns = [
     path("flows/<str:namespace>/<str:flow_id>/revisions", flows.RevisionsView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/tasks/<str:task_id>", flows.TaskOfFlowView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/<str:task_id>", flows.UpdateTaskView.as_view()),
+    path("plugins", plugins.PluginsView.as_view()),
+    path("plugins/groups/subgroups", plugins.SubgroupsView.as_view()),
+    path("plugins/schemas/<str:kind>", plugins.SchemaView.as_view()),
+    path("plugins/inputs", plugins.InputTypesView.as_view()),
+    path("plugins/inputs/<str:kind>", plugins.InputSchemaView.as_view()),
+    path("plugins/icons", plugins.IconsView.as_view()),
+    path("plugins/icons/groups", plugins.GroupIconsView.as_view()),
+    path("plugins/icons/<str:cls>", plugins.IconView.as_view()),
+    path("plugins/<str:cls>", plugins.DocumentationView.as_view()),
+    path("plugins/<str:cls>/versions", plugins.VersionsView.as_view()),
+    path("plugins/<str:cls>/versions/<str:version>", plugins.DocumentationView.as_view()),
 ]
