@@ -1,7 +1,12 @@
 """The Django app `executions`."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class ExecutionsConfig(AppConfig):
     name = "executions"
+
+    def ready(self) -> None:
+        import_module("executions.trigger_rows")  # listens to saved flows

@@ -287,6 +287,41 @@ class TriggerRecord(models.Model):
         indexes = [models.Index(fields=["next_date"], name="triggers_next")]
 
 
+class TriggerWindow(models.Model):
+    """What was met of a condition that several executions meet together, and the outputs of those that met it."""
+
+    id = models.BigAutoField(primary_key=True)
+    namespace = models.TextField()
+    flow_id = models.TextField()
+    trigger_id = models.TextField()
+    condition_id = models.TextField()
+    met = models.JSONField(default=dict)  # {part: when}
+    outputs = models.JSONField(default=dict)
+    created = models.DateTimeField()
+    updated = models.DateTimeField()
+
+    class Meta:
+        db_table = "trigger_windows"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["namespace", "flow_id", "trigger_id", "condition_id"], name="trigger_windows_key"
+            )
+        ]
+        indexes = [models.Index(fields=["updated"], name="trigger_windows_updated")]
+
+
+class Lineage(models.Model):
+    """How many executions flow triggers have started on account of one correlation id: storms end here."""
+
+    correlation_id = models.TextField(primary_key=True)
+    started = models.BigIntegerField()
+    updated = models.DateTimeField()
+
+    class Meta:
+        db_table = "lineages"
+        indexes = [models.Index(fields=["updated"], name="lineages_updated")]
+
+
 class KeyValue(models.Model):
     id = models.BigAutoField(primary_key=True)
     namespace = models.TextField()

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from executions import purging
+from executions import purging, triggering
 from executions.queue import cleaning
 from executions.storage.site import current as current_storage
 from executor.background import Background
@@ -13,6 +13,7 @@ from executor.telemetry import count, tell
 
 # Executors that were all down for longer: `manage.py purge_executions` catches up.
 LOOK_BACK = timedelta(days=2)
+LINEAGE = timedelta(days=7)
 
 
 class Cleaner(Background):
@@ -35,6 +36,7 @@ class Cleaner(Background):
         if cleaning.take_turn(connection):
             try:
                 removed = sum(cleaning.clean(connection, self._rules))
+                triggering.forget_lineages(connection, LINEAGE.total_seconds())
                 self._purge(connection)
             finally:
                 cleaning.end_turn(connection)

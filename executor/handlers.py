@@ -24,6 +24,7 @@ from executions.state import Execution
 from executions.transitions import control
 from executions.transitions import effects as fx
 from executions.transitions.advance import advance
+from executor import listening
 from executor.cache import StateCache, obtain
 from executor.children import start_child
 from executor.connections import Connection
@@ -77,7 +78,18 @@ class Handler:
             self._take(handled, [from_json(message.type, message.body) for message in one.messages])
             batch.append(handled)
         self._answer(connection, batch)
+        self._listen(connection, [handled for handled in batch if not handled.calls])
         return batch
+
+    def _listen(self, connection: Connection, ready: Sequence[Handled]) -> None:
+        """What flow triggers start on account of this batch is saved with it."""
+        changes = [change for one in ready for change in listening.changes_of(one.execution, one.flow, one.effects)]
+        started = listening.hear(connection, changes, self.now())
+        if started.executions:
+            ready[0].children.extend(started.executions)
+        heard = {handled.execution.id: handled for handled in ready}
+        for execution, line in started.logs:
+            heard[execution.id].effects.append(line)
 
     def _take(self, handled: Handled, messages: list[Message]) -> None:
         """Actions that other executions ask for are applied first, each at its place in the order."""

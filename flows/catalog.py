@@ -14,6 +14,7 @@ from django.db import connection as django_connection
 from django.db import transaction
 from psycopg.rows import tuple_row
 
+from flows import listeners
 from flows.definition.errors import InvalidFlow, Violation
 from flows.definition.model import Flow
 from flows.definition.parse import parse_flow
@@ -77,6 +78,7 @@ def forget() -> None:
     """Drop every cached flow (the database was replaced)."""
     _by_row.clear()
     _by_name.clear()
+    listeners.forget()
 
 
 def load(connection: Any, namespace: str, flow_id: str, revision: int | None = None) -> Flow:
@@ -289,4 +291,7 @@ def _store(row: FlowRecord, latest: FlowRecord | None) -> FlowRecord:
     if latest is not None:
         FlowRecord.objects.filter(pk=latest.pk).update(latest=False)
     row.save(force_insert=True)
+    if listeners.listens(row.trigger_types) or (latest is not None and listeners.listens(latest.trigger_types)):
+        with django_connection.cursor() as cursor:
+            listeners.raise_version(cursor)
     return row

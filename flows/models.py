@@ -52,3 +52,13 @@ class NamespaceGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group}: {self.role} in {self.namespace or 'every namespace'}"
+
+
+class ListenerVersion(models.Model):
+    """One row, raised with every change to a flow that listens to executions: who caches the listeners compares it."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    version = models.BigIntegerField()
+
+    class Meta:
+        db_table = "listener_version"

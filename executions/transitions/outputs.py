@@ -35,6 +35,8 @@ class ExecutionScope:
         root = _ROOTS.get(name)
         if root is not None:
             value = root(self)
+            if name in self.extra and value is UNDEFINED:
+                return self.extra[name]
             return {**value, **self.extra[name]} if name in self.extra and isinstance(value, dict) else value
         if name in self.extra:
             return self.extra[name]
