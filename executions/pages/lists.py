@@ -60,7 +60,7 @@ def filtered(rows: "QuerySet[ExecutionRecord]", query: Any) -> "QuerySet[Executi
         if key and colon:
             rows = rows.filter(labels__contains=[{"key": key, "value": value}])
     if since := query.get("since", ""):
-        rows = rows.filter(start_date__gte=datetime.now(UTC) - _range(since))
+        rows = rows.filter(start_date__gte=datetime.now(UTC) - range_of(since))
     if parent := query.get("parent", ""):
         rows = rows.filter(trigger_execution_id=_uuid(parent))
     return rows
@@ -80,7 +80,7 @@ def _uuid(text: str) -> Any:
         return None
 
 
-def _range(text: str) -> timedelta:
+def range_of(text: str) -> timedelta:
     try:
         return parse_duration(text)
     except Unprocessable:

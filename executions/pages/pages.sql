@@ -24,3 +24,9 @@ FROM (
 SELECT name, kind, count(*), sum(value), min(value), max(value), array_agg(value ORDER BY id)
 FROM (SELECT * FROM metrics WHERE execution_id = %(id)s ORDER BY id DESC LIMIT 5000) AS m
 GROUP BY name, kind ORDER BY name;
+
+-- name: messages_by_type
+-- Depth, age and size of the message table by type; `delayed` are those that wait after an error.
+SELECT stream, type, count(*), min(created), COALESCE(sum(pg_column_size(q.*)), 0)::bigint,
+    count(*) FILTER (WHERE not_before > clock_timestamp())
+FROM queues q GROUP BY stream, type ORDER BY stream, type;

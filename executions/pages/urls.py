@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.pages import acting, execute, execution, flows, home, lists
+from executions.pages import acting, execute, execution, flows, home, lists, logs, system
 from executions.pages.login import Login
 
 urlpatterns = [
@@ -19,6 +19,10 @@ urlpatterns = [
     path("executions/<str:execution_id>/log/download", execution.log_download),
     path("executions/<str:execution_id>/resume", acting.resume),
     path("executions/<str:execution_id>/<str:action>", acting.act),
+    path("logs", logs.logs, name="logs"),
+    path("system", system.system, name="system"),
+    path("system/cleanable", system.cleanable),
+    path("system/<str:action>", system.act),
     path("flows", flows.flows, name="flows"),
     path("triggers", flows.triggers, name="triggers"),
     path("ui/executions/<str:namespace>/<str:flow_id>/<str:execution_id>", execution.kestra_address),

@@ -126,6 +126,14 @@ def ago(moment: datetime | None) -> SafeString:
     )
 
 
+@register.simple_tag
+def clock(moment: datetime) -> SafeString:
+    """The time of the day, with the date when it is not today's; in the reader's zone, by base.js."""
+    stamp = moment.astimezone(UTC)
+    form = "%H:%M:%S" if stamp.date() == datetime.now(UTC).date() else "%m-%d %H:%M:%S"
+    return format_html('<time datetime="{}" data-clock>{}</time>', stamp.isoformat(), f"{stamp:{form}}")
+
+
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
     """The page's own query string with some parameters changed; an empty value takes one away."""

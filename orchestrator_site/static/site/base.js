@@ -57,6 +57,17 @@ function tick() {
   }
 }
 
+function clocks() {
+  for (const node of document.querySelectorAll("time[data-clock]")) {
+    const date = new Date(node.dateTime)
+    const time = date.toTimeString().slice(0, 8)
+    const today = date.toDateString() === new Date().toDateString()
+    const text = today ? time : `${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")} ${time}`
+    if (node.textContent !== text) node.textContent = text
+    if (!node.title) node.title = exactTime(date)
+  }
+}
+
 function rows() { return [...document.querySelectorAll("[data-row]")].filter(row => row.offsetParent) }
 
 function moveRow(step) {
@@ -122,5 +133,7 @@ document.addEventListener("htmx:responseError", event => {
 })
 document.addEventListener("htmx:sendError", () => toast("The server cannot be reached. Check that it runs, then try again.", "error"))
 document.addEventListener("change", event => { if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit() })
+for (const zone of document.querySelectorAll("[data-zone]")) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone
 tick()
-setInterval(tick, 1000)
+clocks()
+setInterval(() => { tick(); clocks() }, 1000)

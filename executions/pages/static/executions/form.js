@@ -46,7 +46,6 @@ for (const control of form.querySelectorAll("[data-moment]")) {
   if (!control.dataset.moment || isNaN(date)) continue
   control.value = new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
 }
-for (const zone of form.querySelectorAll("[data-zone]")) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone
 form.addEventListener("input", check)
 form.addEventListener("change", event => { touch(event.target); check() })
 form.addEventListener("focusout", event => { if (event.target.matches("input, textarea, select") && event.target.value) touch(event.target) })

@@ -14,7 +14,7 @@ if (part) {
     window.htmx?.process(part)
     restore()
   }, 400)
-  follow(part.dataset.live, refresh, { slowly: 10_000 })
+  follow(part.dataset.live, refresh, { slowly: Number(part.dataset.slowly ?? 10_000) })
   document.addEventListener("visibilitychange", refresh)
 }
 
