@@ -14,11 +14,13 @@ help: ## this list
 
 $(VENV)/.run: requirements.txt
 	@test -x $(PY) || python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo 'installing the requirements into $(VENV): about a minute, once'
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.test: requirements-test.txt $(VENV)/.run
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@echo 'installing the test requirements: half a minute, once'
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
 
 setup: $(VENV)/.run ## virtual environment and requirements only

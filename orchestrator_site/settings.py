@@ -185,5 +185,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": CELESTA.log_format}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+    "loggers": {
+        "uvicorn.error": {"level": "WARNING"},  # its start and stop are told by the supervisor
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+    },
 }
