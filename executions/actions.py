@@ -21,6 +21,7 @@ from executions.transitions.effects import CopyExecution, Step
 from flows import catalog
 from flows.definition.model import Flow
 from flows.definition.states import State
+from flows.tasks.base import FlowableTask
 
 Json = Any
 Labels = Sequence[Mapping[str, str]] | Mapping[str, str] | None
@@ -276,8 +277,13 @@ def _locked(connection: Any, execution_id: str) -> Execution:
 def _resume_inputs(
     flow: Flow, execution: Execution, inputs: Mapping[str, Json] | None, files: Mapping[str, Any] | None
 ) -> dict[str, Json]:
-    """Checked against the `onResume` inputs of the task that paused."""
-    raise NotImplementedError
+    """Checked against what the task that paused asks for. Raises InvalidInputs."""
+    run = control.paused_run(execution)
+    place = None if run is None else flow.task_index.get(run.task_id)
+    if place is None or not isinstance(place.task, FlowableTask) or execution.state not in control.RESUMABLE:
+        return {}
+    wanted = place.task.resume_inputs()
+    return checked_inputs(flow, dict(inputs or {}), dict(files or {}), execution.id, execution.trigger, wanted)
 
 
 def _now() -> datetime:

@@ -338,20 +338,6 @@ class KeyValue(models.Model):
         constraints = [models.UniqueConstraint(fields=["namespace", "key"], name="key_values_key")]
 
 
-class TemplateRecord(models.Model):
-    """Kestra's legacy templates: lists of tasks that the Template task runs."""
-
-    id = models.BigAutoField(primary_key=True)
-    namespace = models.TextField()
-    template_id = models.TextField()
-    source = models.TextField()
-    updated = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        db_table = "templates"
-        constraints = [models.UniqueConstraint(fields=["namespace", "template_id"], name="templates_key")]
-
-
 class ApiToken(models.Model):
     """Only the SHA-256 of the token is kept."""
 

@@ -197,6 +197,22 @@ def live_children(connection: Connection, ids: Sequence[str]) -> list[str]:
     return [to_base62(row[0]) for row in connection.execute(_SQL["live_children"], parameters)]
 
 
+def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of the executions that are (still) there."""
+    rows = connection.execute(_SQL["existing"], {"ids": [hex_of(id_) for id_ in ids]}).fetchall()
+    return {to_base62(row[0]) for row in rows}
+
+
+def outputs_of_children(connection: Connection, execution_id: str, task_id: str, parent_run: str | None) -> list[Json]:
+    """Outputs of the executions that the latest run of a task below a run has started, by their iterations."""
+    parameters = {"execution": hex_of(execution_id), "task": task_id, "parent": _hex_or_none(parent_run)}
+    row = connection.execute(_SQL["sibling_run"], parameters).fetchone()
+    if row is None:
+        return []
+    parameters = {"execution": hex_of(execution_id), "run": to_base62(row[0])}
+    return [loads(text) for (text,) in connection.execute(_SQL["children_outputs"], parameters)]
+
+
 def fetch_payloads(connection: Connection, ids: Sequence[int]) -> dict[int, Json]:
     """The large values behind `outputs_ref`."""
     rows = connection.execute(_SQL["payloads"], {"ids": list(ids)}).fetchall()

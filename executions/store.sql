@@ -72,6 +72,19 @@ SELECT row_to_json(e)::text FROM executions e WHERE id = ANY(%(ids)s::uuid[]) OR
 SELECT id FROM executions
 WHERE trigger_execution_id = ANY(%(ids)s::uuid[]) AND state <> ALL(%(terminal)s::text[]) ORDER BY id;
 
+-- name: existing
+SELECT id FROM executions WHERE id = ANY(%(ids)s::uuid[]) AND NOT deleted;
+
+-- name: sibling_run
+SELECT id FROM task_runs
+WHERE execution_id = %(execution)s::uuid AND task_id = %(task)s AND parent_id IS NOT DISTINCT FROM %(parent)s::uuid
+ORDER BY seq DESC LIMIT 1;
+
+-- name: children_outputs
+SELECT outputs::text FROM executions
+WHERE trigger_execution_id = %(execution)s::uuid AND parent_task_run->>'taskRunId' = %(run)s AND outputs IS NOT NULL
+ORDER BY (parent_task_run->>'iteration')::int, id;
+
 -- name: task_runs
 SELECT row_to_json(t)::text FROM task_runs t WHERE execution_id = ANY(%(ids)s::uuid[]) ORDER BY execution_id, seq;
 

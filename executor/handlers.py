@@ -23,7 +23,7 @@ from executions.queue.postgres import Claimed
 from executions.state import Execution
 from executions.transitions import control
 from executions.transitions import effects as fx
-from executions.transitions.advance import advance
+from executions.transitions.advance import TELL_PARENT, advance
 from executor import listening
 from executor.cache import StateCache, obtain
 from executor.children import start_child
@@ -118,7 +118,11 @@ class Handler:
                 raise ValueError(f"unknown action {asked.action!r}")
         except control.Refused as refused:
             handled.dropped.append(f"{asked.action}: {refused}")
-            return None
+            if asked.parent_task_run is None:
+                return None
+            # Somebody else has restarted it meanwhile: the parent waits for its (next) end, whatever brings it.
+            execution.changed = True
+            return ExecutionChanged(TELL_PARENT) if execution.state.is_terminal else None
         return ExecutionChanged(asked.action)
 
     def _advance(self, handled: Handled, messages: Sequence[Message]) -> None:

@@ -32,6 +32,7 @@ class Outgoing:
     stops: list[str] = field(default_factory=list)
     creates: list[Execution] = field(default_factory=list)
     kill_children: list[str] = field(default_factory=list)
+    restarts: list[tuple[str, fx.RestartExecution]] = field(default_factory=list)  # by who asks
     ended: list[str] = field(default_factory=list)
 
     def add(self, execution: Execution, effects: list[fx.Effect]) -> None:
@@ -44,6 +45,8 @@ class Outgoing:
             self._settle_picky(connection)
         if self.kill_children:
             self._ask_children(connection)
+        if self.restarts:
+            self._ask_restarts(connection)
         stopped = queue.stop_jobs(connection, self.stops) if self.stops else (0, 0)
         self._write_timers(connection)
         store.write_logs(connection, self.logs)
@@ -91,6 +94,20 @@ class Outgoing:
         for child_id in store.live_children(connection, self.kill_children):
             self.messages.append(queue.work(child_id, ActionAsked("kill")))
 
+    def _ask_restarts(self, connection: Connection) -> None:
+        """A child that was deleted cannot be restarted: its parent must not wait for it for ever."""
+        there = store.existing(connection, [effect.execution_id for _, effect in self.restarts])
+        for parent_id, effect in self.restarts:
+            if effect.execution_id in there:
+                asked = ActionAsked("restart", effect.parent_task_run)
+                self.messages.append(queue.work(effect.execution_id, asked))
+                continue
+            reason = f"Execution {effect.execution_id} does not exist any more, it cannot be restarted"
+            told = tell_parent_of_failed(
+                {**effect.parent_task_run, "executionId": parent_id}, effect.execution_id, reason
+            )
+            self.messages.extend([told] if told is not None else [])
+
 
 def _job(execution_id: str, task: fx.RunTask) -> dict[str, Json]:
     payload: dict[str, Json] = {
@@ -128,8 +145,7 @@ def _copy(out: Outgoing, execution: Execution, effect: fx.CopyExecution) -> None
 
 
 def _restart(out: Outgoing, execution: Execution, effect: fx.RestartExecution) -> None:
-    asked = ActionAsked("restart", effect.parent_task_run or None)
-    out.messages.append(queue.work(effect.execution_id, asked))
+    out.restarts.append((execution.id, effect))
 
 
 def _kill_children(out: Outgoing, execution: Execution, effect: fx.KillChildren) -> None:

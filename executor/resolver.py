@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import nullcontext
 from typing import Any
 
+from executions import store
 from executions.codec import loads
 from executions.expressions import SiteServices, place_of
 from executions.state import Execution
@@ -76,6 +77,8 @@ def _answer(execution: Execution, call: Call) -> Any:
     trigger = (execution.trigger or {}).get("variables")
     connection = connect("answer", autocommit=True)
     try:
+        if call.name == "payload":  # the engine itself asks: outputs too large to be at hand
+            return store.fetch_payloads(connection, [arguments["id"]])[arguments["id"]]
         place = place_of(execution.namespace, execution.flow_id, execution.id, trigger)
         services = SiteServices(lambda: nullcontext(connection), place)
         return services.call(call.name, dict(arguments))

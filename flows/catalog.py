@@ -14,7 +14,7 @@ from django.db import connection as django_connection
 from django.db import transaction
 from psycopg.rows import tuple_row
 
-from flows import listeners
+from flows import listeners, templates
 from flows.definition.errors import InvalidFlow, Violation
 from flows.definition.model import Flow
 from flows.definition.parse import parse_flow
@@ -91,7 +91,8 @@ def load(connection: Any, namespace: str, flow_id: str, revision: int | None = N
     if known is not None:
         return known
     flow = _read(connection, namespace, flow_id, revision, allow_deleted=revision is not None)
-    _by_name.put((namespace, flow_id, flow.revision), flow)
+    if not flow.uses_templates:
+        _by_name.put((namespace, flow_id, flow.revision), flow)
     return flow
 
 
@@ -114,7 +115,24 @@ def _read(connection: Any, namespace: str, flow_id: str, revision: int | None, a
         row = cursor.execute(query, parameters).fetchone()
     if row is None or (row[4] and not allow_deleted):
         raise FlowNotFound(namespace, flow_id, revision)
-    return _parsed(row[0], row[1], row[2], row[3])
+    flow = _parsed(row[0], row[1], row[2], row[3])
+    return _with_templates(connection, row[0], flow) if flow.uses_templates else flow
+
+
+def _with_templates(connection: Any, row_id: int, flow: Flow) -> Flow:
+    """The flow with its templates as they are now: a change of any template shows at once."""
+    key = (row_id, *templates.stamp(connection))
+    known = _by_row.get(key)
+    if known is None:
+        known = parse_flow(
+            flow.source,
+            namespace=flow.namespace,
+            revision=flow.revision,
+            max_bytes=2 * max_bytes(),
+            template_of=templates.template_of(connection),
+        )
+        _by_row.put(key, known)
+    return known
 
 
 def _parsed(row_id: int, revision: int, source: str, namespace: str) -> Flow:

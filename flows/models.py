@@ -34,6 +34,27 @@ class FlowRecord(models.Model):
         return f"{self.namespace}.{self.flow_id} revision {self.revision}"
 
 
+class TemplateRecord(models.Model):
+    """Tasks that flows take in by a Template task. `version` is another one after each change, in the whole table."""
+
+    id = models.BigAutoField(primary_key=True)
+    namespace = models.CharField(max_length=150)
+    template_id = models.CharField(max_length=100)
+    description = models.TextField(blank=True, default="")
+    source = models.TextField()
+    document = models.JSONField()
+    version = models.BigIntegerField()
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "flow_templates"
+        verbose_name = "template"
+        constraints = [models.UniqueConstraint(fields=["namespace", "template_id"], name="flow_templates_key")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.template_id}"
+
+
 class NamespaceGrant(models.Model):
     """What the members of a group may do in a namespace and those below it; read by `access` only."""
 

@@ -125,6 +125,11 @@ def task_prefix(namespace: str, flow_id: str, execution_id: str, task_id: str, t
     return f"{execution_prefix(namespace, flow_id, execution_id)}/tasks/{slug(task_id)}/{task_run_id}"
 
 
+def cache_prefix(namespace: str, flow_id: str, task_id: str) -> str:
+    """What a task keeps from one execution of its flow to the next."""
+    return f"{namespace_path(namespace)}/{slug(flow_id)}/{slug(task_id)}/cache"
+
+
 def files_prefix(namespace: str) -> str:
     """Where a namespace's files are."""
     return f"{namespace_path(namespace)}/_files"

@@ -43,6 +43,7 @@ from flows.definition.states import State
 from flows.expressions.render import Call, ExpressionError, NeedsResolve, Random, Services
 
 # In these states nothing new starts; results are joined, and found again when the execution goes on.
+TELL_PARENT = "tell-parent"
 HALTED = frozenset({State.CREATED, State.QUEUED, State.PAUSED, State.BREAKPOINT, State.RESTARTED})
 
 
@@ -109,6 +110,8 @@ def _apply(turn: Turn, message: Message) -> bool:
     match message:
         case ExecutionCreated():
             return turn.execution.state in (State.CREATED, State.RESTARTED) and admission.begin(turn)
+        case ExecutionChanged() if message.action == TELL_PARENT:
+            ending.tell_parent(turn)
         case ExecutionChanged():
             return admission.changed(turn)
         case SlotGranted():

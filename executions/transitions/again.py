@@ -51,7 +51,7 @@ def fresh_copy(execution: Execution, new_id: str, now: datetime) -> Execution:
         histories=[(State.CREATED, now)],
         inputs=dict(execution.inputs),
         labels=[dict(label) for label in execution.labels],
-        variables=dict(execution.variables),
+        variables=dict(execution.memory.get("vars", execution.variables)),
         trigger=execution.trigger,
         parent_id=execution.id,
         original_id=execution.original_id or execution.id,

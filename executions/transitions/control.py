@@ -82,7 +82,7 @@ def restart(
         return resume(flow, execution, now)
     if not execution.state.is_terminal or execution.state is S.SKIPPED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
-    failed = reopening.failed_runs(execution)
+    failed = reopening.failed_runs(flow, execution)
     if not failed and execution.state in (S.SUCCESS, S.WARNING):
         raise Refused("No task found to restart execution from!", unprocessable=True)
     if revision is None:
@@ -90,7 +90,7 @@ def restart(
         return Step()
     copy = reopening.copy_with_runs(execution, new_id, revision)
     reopening.drop_unknown(flow, copy)
-    _reopen(flow, copy, reopening.failed_runs(copy), now)
+    _reopen(flow, copy, reopening.failed_runs(flow, copy), now)
     return Step(effects=[CopyExecution(copy)])
 
 
@@ -195,7 +195,7 @@ def _reopen(flow: Flow, execution: Execution, failed: Sequence[TaskRun], now: da
 
 
 def _restarted(execution: Execution, now: datetime) -> None:
-    for key in ("after", "killing", "target", "cascade", "closing"):
+    for key in ("after", "killing", "target", "cascade", "closing", "leaving"):
         execution.memory.pop(key, None)
     execution.move(S.RESTARTED, now)
     execution.changed = True
@@ -214,7 +214,7 @@ def _replay_from(
     if task_run_id not in execution.runs:
         raise Refused(f"No task found to restart execution from: {task_run_id}", unprocessable=True)
     copy, ids = reopening.copied(execution, new_id, execution.flow_revision if revision is None else revision)
-    run = copy.runs[ids[task_run_id]]
+    run = reopening.job_of(flow, copy, copy.runs[ids[task_run_id]])
     reopening.drop_unknown(flow, copy)
     if run.id not in copy.runs:
         raise Refused(f"Revision {revision} has no task `{run.task_id}`", unprocessable=True)

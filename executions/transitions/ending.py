@@ -34,7 +34,7 @@ def close(turn: Turn, state: State) -> None:
 def closed(turn: Turn) -> None:
     """What follows from a terminal state, whoever set it."""
     release_slot(turn)
-    _tell_parent(turn, turn.execution.state)
+    tell_parent(turn)
     aftermath.begin(turn)
 
 
@@ -48,13 +48,14 @@ def _outputs(turn: Turn) -> dict[str, Json]:
     return {output.id: turn.render(output.value, None) for output in turn.flow.outputs}
 
 
-def _tell_parent(turn: Turn, state: State) -> None:
+def tell_parent(turn: Turn) -> None:
+    """Of the end, if another execution waits for it."""
     parent = turn.execution.parent_task_run
     if not parent or not parent.get("wait", True):
         return
     outputs, error = turn.execution.outputs, None
-    if parent.get("outputs"):
-        # The parent asks for outputs by templates that name this execution's tasks (Subflow's `outputs`).
+    if parent.get("outputs") and not turn.flow.outputs:
+        # The parent asks for outputs by templates that name this execution's tasks (Subflow's older `outputs`).
         try:
             outputs = turn.render(parent["outputs"], None)
         except ExpressionError as failure:
@@ -65,7 +66,7 @@ def _tell_parent(turn: Turn, state: State) -> None:
             task_run_id=parent["taskRunId"],
             token=parent.get("token", ""),
             child_id=turn.execution.id,
-            state=state.value,
+            state=turn.execution.state.value,
             outputs=outputs,
             error=error,
             iteration=parent.get("iteration"),

@@ -10,10 +10,16 @@ from flows.expressions.render import UNDEFINED, LazyMap
 
 Json = Any
 Fetch = Callable[[str, dict[str, object]], object]
+# Parts of a job's context that are no variables by themselves.
+_HIDDEN = frozenset({"fetch", "variables", "path"})
 # What a job carries at most: larger values, and the runs of longer loops, are read by the worker when touched.
 MAX_VALUE = 8_000
 MAX_RUNS = 64
 _PARENT_NAMES = frozenset({"parent", "parents"})
+# In a run's memory: variables that it gives to all below it. Outputs of tasks below are then this run's own.
+VARIABLES = "variables"
+# In an execution's memory, once a task has changed `vars`: what the variables were before.
+VARS = "vars"
 
 
 class ExecutionScope:
@@ -30,6 +36,7 @@ class ExecutionScope:
         fetch: Fetch | None = None,
     ) -> None:
         self.flow, self.execution, self.run, self.extra, self.fetch = flow, execution, run, extra or {}, fetch
+        self.above = {} if run is None else variables_above(execution, run)
 
     def lookup(self, name: str) -> object:
         root = _ROOTS.get(name)
@@ -40,11 +47,13 @@ class ExecutionScope:
             return {**value, **self.extra[name]} if name in self.extra and isinstance(value, dict) else value
         if name in self.extra:
             return self.extra[name]
+        if name in self.above:
+            return self.above[name]
         return self.execution.variables.get(name, UNDEFINED)
 
     def names(self) -> Iterable[str]:
         known = {name: None for name, root in _ROOTS.items() if root(self) is not UNDEFINED}
-        return {**known, **dict.fromkeys(self.extra), **dict.fromkeys(self.execution.variables)}
+        return {**known, **dict.fromkeys([*self.extra, *self.above, *self.execution.variables])}
 
 
 def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Json]:
@@ -56,8 +65,10 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
         "execution": _execution(scope),
         "task": _task(scope),
         "taskrun": {**_taskrun(run), "taskId": run.task_id},
-        "variables": execution.variables,
+        "variables": {**execution.variables, **scope.above},
     }
+    if path := value_path(execution, run):
+        context["path"] = path
     fetch: dict[str, list[str]] = {}
     wanted = None if names.everything else names.inputs
     context["inputs"] = _small(execution.inputs, wanted, fetch.setdefault("inputs", []))
@@ -69,7 +80,7 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
         if (names.everything or name in names.roots) and _ROOTS[name](scope) is not UNDEFINED:
             context[name] = _ROOTS[name](scope)
     if names.everything or "vars" in names.roots:
-        context["vars"] = flow.variables
+        context["vars"] = _vars(scope)
     context["fetch"] = {name: left_out for name, left_out in fetch.items() if left_out}
     return context
 
@@ -93,12 +104,12 @@ class ContextScope:
             return self._completed(name)
         if name == "parent":
             return next(iter(self.context.get("parents") or []), UNDEFINED)
-        if name in self.context and name not in ("fetch", "variables"):
+        if name in self.context and name not in _HIDDEN:
             return self.context[name]
         return (self.context.get("variables") or {}).get(name, UNDEFINED)
 
     def names(self) -> Iterable[str]:
-        own = [name for name in self.context if name not in ("fetch", "variables")]
+        own = [name for name in self.context if name not in _HIDDEN]
         return {
             **dict.fromkeys(own),
             **dict.fromkeys(self.context.get("variables") or {}),
@@ -127,15 +138,36 @@ def scope_from_context(
     return ContextScope(context, fetch, extra)
 
 
-def outputs_of_task(flow: Flow, execution: Execution, task_id: str, fetch: Fetch | None = None) -> object:
-    """What `outputs.<task id>` is: outputs, or maps of them by the values of the loops around. UNDEFINED if none."""
-    return _Outputs(flow, execution, fetch).of(task_id)
+def outputs_of_task(
+    flow: Flow, execution: Execution, task_id: str, fetch: Fetch | None = None, run: TaskRun | None = None
+) -> object:
+    """What `outputs.<task id>` is for a run: outputs, or maps of them by the values of the loops around, or UNDEFINED."""
+    return _Outputs(flow, execution, run, fetch).of(task_id)
+
+
+def outputs_of_run(run: TaskRun, fetch: Fetch | None) -> object:
+    if run.outputs_ref is not None:
+        return UNDEFINED if fetch is None else fetch("payload", {"id": run.outputs_ref})
+    return UNDEFINED if run.outputs is None else run.outputs
+
+
+def lineage(execution: Execution, run: TaskRun) -> list[TaskRun]:
+    """The run and those above it, the outermost first."""
+    return [run, *execution.ancestors(run)][::-1]
+
+
+def variables_above(execution: Execution, run: TaskRun) -> dict[str, Json]:
+    """What runs above have given to all below them; the nearest speaks last."""
+    found: dict[str, Json] = {}
+    for one in lineage(execution, run):
+        found.update(one.memory.get(VARIABLES, ()))
+    return found
 
 
 def value_path(execution: Execution, run: TaskRun) -> list[str]:
-    """The values of the loops around a run, the outermost first, its own last."""
-    values = [ancestor.value for ancestor in execution.ancestors(run)]
-    return [value for value in [*reversed(values), run.value] if value is not None]
+    """The values of the loops around a run, the outermost first, its own last; not of those that are scopes."""
+    runs = lineage(execution, run)
+    return [one.value for one in runs if one.value is not None and VARIABLES not in one.memory]
 
 
 def plain(value: object) -> Json:
@@ -148,8 +180,11 @@ def plain(value: object) -> Json:
 class _Outputs:
     """Finds outputs by walking down the tree of task runs by places: O(depth) per lookup, whatever the loop's length."""
 
-    def __init__(self, flow: Flow, execution: Execution, fetch: Fetch | None) -> None:
+    def __init__(self, flow: Flow, execution: Execution, run: TaskRun | None, fetch: Fetch | None) -> None:
         self.flow, self.execution, self.fetch = flow, execution, fetch
+        around = [] if run is None else lineage(execution, run)
+        # Inside such a run, outputs of its tasks are its own: nobody has to name its value.
+        self.scopes = {one.task_id: one.value for one in around if VARIABLES in one.memory}
 
     def everything(self) -> LazyMap:
         return LazyMap(self.of, self._names)
@@ -159,11 +194,6 @@ class _Outputs:
             return UNDEFINED
         chain = self._chain(task_id)
         return self._below(chain, ())
-
-    def of_run(self, run: TaskRun) -> object:
-        if run.outputs_ref is not None:
-            return UNDEFINED if self.fetch is None else self.fetch("payload", {"id": run.outputs_ref})
-        return UNDEFINED if run.outputs is None else run.outputs
 
     def _names(self) -> Iterable[str]:
         return [task_id for task_id in self.execution.by_task if self.of(task_id) is not UNDEFINED]
@@ -183,7 +213,9 @@ class _Outputs:
         run: TaskRun | None = None
         for task_id in chain:
             value = None
-            if self._has_values(task_id):
+            if task_id in self.scopes:
+                value = self.scopes[task_id]
+            elif self._has_values(task_id):
                 if not rest:
                     return self._by_value(chain, path, parent, task_id)
                 value = rest.pop(0)
@@ -191,7 +223,7 @@ class _Outputs:
             if run is None:
                 return self._latest(chain[-1]) if not path else UNDEFINED
             parent = run.id
-        return UNDEFINED if run is None else self.of_run(run)
+        return UNDEFINED if run is None else outputs_of_run(run, self.fetch)
 
     def _by_value(self, chain: list[str], path: tuple[str, ...], parent: str | None, task_id: str) -> object:
         def values() -> Iterable[str]:
@@ -208,7 +240,8 @@ class _Outputs:
     def _latest(self, task_id: str) -> object:
         """Of a task that does not stand in the flow (runs that a task made itself)."""
         ids = [run_id for runs in self.execution.by_task[task_id].values() for run_id in runs]
-        return self.of_run(max((self.execution.runs[run_id] for run_id in ids), key=lambda run: run.seq))
+        latest = max((self.execution.runs[run_id] for run_id in ids), key=lambda run: run.seq)
+        return outputs_of_run(latest, self.fetch)
 
 
 # --- the roots of a template's names
@@ -265,6 +298,8 @@ def _parents(scope: ExecutionScope) -> list[Json]:
     found = []
     for ancestor in scope.execution.ancestors(scope.run):
         entry: dict[str, Json] = {}
+        if VARIABLES in ancestor.memory:
+            continue
         if ancestor.value is not None:
             entry["taskrun"] = {"value": ancestor.value}
         if ancestor.outputs is not None:
@@ -302,13 +337,18 @@ def _states(scope: ExecutionScope) -> object:
     return LazyMap(state, lambda: list(scope.execution.by_task))
 
 
+def _vars(scope: ExecutionScope) -> dict[str, Json]:
+    """The flow's variables; from the first SetVariables on, what the execution has of them."""
+    return scope.execution.variables if VARS in scope.execution.memory else scope.flow.variables
+
+
 _ROOTS: dict[str, Callable[[ExecutionScope], object]] = {
     "flow": _flow,
     "execution": _execution,
     "inputs": lambda scope: scope.execution.inputs,
-    "outputs": lambda scope: _Outputs(scope.flow, scope.execution, scope.fetch).everything(),
+    "outputs": lambda scope: _Outputs(scope.flow, scope.execution, scope.run, scope.fetch).everything(),
     "tasks": _states,
-    "vars": lambda scope: scope.flow.variables,
+    "vars": _vars,
     "trigger": lambda scope: (scope.execution.trigger or {}).get("variables", UNDEFINED),
     "labels": lambda scope: labels_map(scope.execution.labels),
     "task": _task,
@@ -322,7 +362,7 @@ _ROOTS: dict[str, Callable[[ExecutionScope], object]] = {
 
 
 def _job_outputs(scope: ExecutionScope, tasks: Iterable[str], left_out: list[str]) -> dict[str, Json]:
-    outputs = _Outputs(scope.flow, scope.execution, None)
+    outputs = _Outputs(scope.flow, scope.execution, scope.run, None)
     carried: dict[str, Json] = {}
     for task_id in tasks:
         runs = sum(map(len, scope.execution.by_task[task_id].values()))

@@ -4,19 +4,22 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from executions.state import Execution, TaskRun
 from executions.transitions.aftermath import is_branch
 from executions.transitions.again import remove_below, remove_with_all_below
 from flows.definition.model import Flow
 from flows.definition.states import State
-from flows.tasks.base import Child, FlowableTask
+from flows.tasks.base import Child, FlowableTask, RunnableTask
 
 _BAD = frozenset({State.FAILED, State.KILLED, State.CANCELLED, State.RETRIED})
 
 
-def failed_runs(execution: Execution) -> list[TaskRun]:
-    """The innermost runs that made the execution end badly: not those whose failure was allowed further up."""
+def failed_runs(flow: Flow, execution: Execution) -> list[TaskRun]:
+    """The innermost runs that made the execution end badly: not those whose failure was allowed further up.
+
+    What a job has made itself is not done again without it."""
     found: list[TaskRun] = []
 
     def look(parent_id: str | None) -> bool:
@@ -24,12 +27,22 @@ def failed_runs(execution: Execution) -> list[TaskRun]:
         for run in list(execution.children(parent_id)):
             if run.state in _BAD:
                 bad = True
-                if not look(run.id):
+                if _is_job(flow, run) or not look(run.id):
                     found.append(run)
         return bad
 
     look(None)
     return sorted(found, key=lambda run: run.seq)
+
+
+def job_of(flow: Flow, execution: Execution, run: TaskRun) -> TaskRun:
+    """The run itself, or the job that has made it."""
+    return next((one for one in execution.ancestors(run) if _is_job(flow, one)), run)
+
+
+def _is_job(flow: Flow, run: TaskRun) -> bool:
+    place = flow.task_index.get(run.task_id)
+    return place is not None and isinstance(place.task, RunnableTask)
 
 
 def open_above(flow: Flow, execution: Execution, run: TaskRun, now: datetime) -> None:
@@ -100,7 +113,7 @@ def copied(execution: Execution, new_id: Callable[[], str], revision: int) -> tu
         attempt_number=execution.attempt_number,
         original_created=execution.original_created,
         kind=execution.kind,
-        memory={"announced": len(execution.histories)},
+        memory={"announced": len(execution.histories), **_kept(execution)},
     )
     ordered = sorted(execution.runs.values(), key=lambda run: run.seq)
     ids = {run.id: new_id() for run in ordered}
@@ -157,6 +170,11 @@ def _child(flow: Flow, run: TaskRun) -> Child:
         iteration=run.iteration,
         state=run.state,
     )
+
+
+def _kept(execution: Execution) -> dict[str, Any]:
+    """What a copy goes on remembering."""
+    return {key: deepcopy(execution.memory[key]) for key in ("vars",) if key in execution.memory}
 
 
 def _forget_end(execution: Execution, run: TaskRun) -> None:

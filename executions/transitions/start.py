@@ -3,6 +3,7 @@
 from executions.state import TaskRun
 from executions.transitions import jobs, pauses, subflows, tree, updates
 from executions.transitions.conclude import FAILURES, fail
+from executions.transitions.outputs import VARIABLES
 from executions.transitions.turn import Turn
 from flows.definition.states import State
 from flows.expressions.render import is_truthy
@@ -54,7 +55,8 @@ def _open(turn: Turn, run: TaskRun, task: FlowableTask) -> None:
     turn.move_run(run, State.RUNNING)
     opening = task.open(turn.view(run))
     run.outputs = opening.outputs
-    run.memory = dict(opening.memory)
+    kept = {key: run.memory[key] for key in (VARIABLES,) if key in run.memory}
+    run.memory = {**opening.memory, **kept}
     if opening.pausing is not None:
         pauses.pause(turn, run, opening.pausing)
     else:

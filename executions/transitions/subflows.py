@@ -1,6 +1,6 @@
 """Task runs that stand for other executions: started together, told back one by one, settled by their task class."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from executions.messages import SubflowEnded, SubflowStarted
 from executions.state import Attempt, Json, TaskRun
@@ -14,15 +14,18 @@ from flows.tasks.base import ChildEnd, ExecutableTask, Launch
 # How long a chain of executions that start each other may get: flows calling each other in a circle end here.
 MAX_DEPTH = 50
 SYSTEM = "system."
+# In a run's memory: how many executions it has started.
+LAUNCHED = "launched"
 
 
 def launch(turn: Turn, run: TaskRun, task: ExecutableTask) -> None:
     token = turn.new_id()
     run.attempts.append(Attempt(token, State.RUNNING, [(State.CREATED, turn.now), (State.RUNNING, turn.now)]))
     turn.move_run(run, State.RUNNING)
-    if _restart_child(turn, run, task, token):
-        return
+    run.outputs, run.outputs_ref = (run.outputs, run.outputs_ref) if "restarted" in run.memory else (None, None)
     try:
+        if _restart_children(turn, run, task, token):
+            return
         launches = task.launches(turn.view(run))
         if launches and turn.execution.depth >= MAX_DEPTH:
             raise ValueError(f"More than {MAX_DEPTH} executions in a row have started each other")
@@ -31,6 +34,7 @@ def launch(turn: Turn, run: TaskRun, task: ExecutableTask) -> None:
         turn.log("ERROR", str(error), run)
         _end(turn, run, task, State.FAILED)
         return
+    run.memory[LAUNCHED] = len(orders)
     for order in orders:
         turn.emit(order)
     if not orders:
@@ -41,8 +45,7 @@ def started(turn: Turn, message: SubflowStarted) -> None:
     if message.error is None:
         news = ChildEnd(message.child_id, None, iteration=message.iteration)
     else:
-        turn_state = State.FAILED
-        news = ChildEnd(message.child_id, turn_state, error=message.error, iteration=message.iteration)
+        news = ChildEnd(message.child_id, State.FAILED, error=message.error, iteration=message.iteration)
     _take(turn, message.task_run_id, message.token, news)
 
 
@@ -112,14 +115,7 @@ def _order(turn: Turn, run: TaskRun, task: ExecutableTask, token: str, item: Lau
                 **item.variables,
             },
         },
-        parent_task_run={
-            "executionId": execution.id,
-            "taskRunId": run.id,
-            "token": token,
-            "iteration": item.iteration,
-            "wait": item.wait,
-            "outputs": item.outputs,
-        },
+        parent_task_run=_waiting(turn, run, token, item.iteration, item.wait, item.outputs),
         iteration=item.iteration,
         schedule_date=_date(item.schedule_date),
         depth=execution.depth + 1,
@@ -138,31 +134,39 @@ def _labels(turn: Turn, item: Launch) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in merged.items()]
 
 
+def _waiting(
+    turn: Turn, run: TaskRun, token: str, iteration: int | None, wait: bool, outputs: dict[str, Json] | None
+) -> dict[str, Json]:
+    """Kept in a child: who is told of its end, and by which token that is accepted."""
+    return {
+        "executionId": turn.execution.id,
+        "taskRunId": run.id,
+        "token": token,
+        "iteration": iteration,
+        "wait": wait,
+        "outputs": outputs,
+    }
+
+
 def _date(value: Json) -> datetime | None:
-    return None if value is None or value == "" else moment(value)
+    if value is None or value == "":
+        return None
+    date = moment(value)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
-def _restart_child(turn: Turn, run: TaskRun, task: ExecutableTask, token: str) -> bool:
-    """A restarted run whose task restarts its failed child instead of starting another."""
-    child_id = (run.outputs or {}).get("executionId")
-    if not run.memory.pop("restarted", False) or not task.restarts_children() or child_id is None:
+def _restart_children(turn: Turn, run: TaskRun, task: ExecutableTask, token: str) -> bool:
+    """A restarted run whose task restarts failed children instead of starting others."""
+    if not run.memory.pop("restarted", False):
         return False
-    turn.emit(
-        RestartExecution(
-            child_id,
-            {
-                "executionId": turn.execution.id,
-                "taskRunId": run.id,
-                "token": token,
-                "wait": True,
-                **_asked(turn, run, task),
-            },
-        )
-    )
+    plan = task.restart(turn.view(run))
+    if plan is None or not plan.children:
+        run.outputs, run.outputs_ref = None, None
+        run.memory = {}
+        return False
+    if plan.memory is not None:
+        run.memory = plan.memory
+    for child_id, iteration in plan.children:
+        waiting = _waiting(turn, run, token, iteration, True, task.outputs_wanted())
+        turn.emit(RestartExecution(child_id, waiting))
     return True
-
-
-def _asked(turn: Turn, run: TaskRun, task: ExecutableTask) -> dict[str, Json]:
-    """The templates of the outputs that the task wants of its child."""
-    launches = task.launches(turn.view(run))
-    return {"outputs": launches[0].outputs if launches else None, "iteration": None}

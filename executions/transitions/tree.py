@@ -17,6 +17,8 @@ from flows.tasks.base import FlowableTask, Next, Task, enabled, in_order
 # The worst first: what the runs of a list make of the run above them.
 _SEVERITY = (State.KILLED, State.CANCELLED, State.FAILED, State.WARNING)
 _STOPPED = (State.KILLED, State.CANCELLED)
+# In the execution's memory: the state that it is to end in (Exit). What runs goes on, nothing new starts.
+LEAVING = "leaving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ def above(turn: Turn, run: TaskRun) -> Level:
 
 def begin(turn: Turn, level: Level) -> None:
     """Start what comes first; what is there already is walked through to where it stopped."""
-    if level.run is None:
+    if LEAVING in turn.execution.memory:
+        pass
+    elif level.run is None:
         spawn(turn, level, in_order(turn.flow.tasks))
     elif isinstance(level.task, FlowableTask) and "end" not in level.run.memory:
         spawn(turn, level, level.task.first(turn.view(level.run)))
@@ -63,7 +67,8 @@ def follow(turn: Turn, run: TaskRun) -> None:
     level = above(turn, run)
     if not _is_going(turn, level):
         return
-    spawn(turn, level, _unlocked(turn, level, run))
+    if LEAVING not in turn.execution.memory:
+        spawn(turn, level, _unlocked(turn, level, run))
     settle(turn, level)
 
 
@@ -81,8 +86,9 @@ def settle(turn: Turn, level: Level) -> None:
     """End the level when nothing below it is open, by way of `errors` and `finally`."""
     if turn.execution.open_children.get(level.id, 0) or turn.waiting[level.id] or not _is_going(turn, level):
         return
-    worst = worst_of_tasks(turn, level)
-    if worst in _STOPPED:
+    leaving = turn.execution.memory.get(LEAVING)
+    worst = worst_of_tasks(turn, level) if leaving is None else State(leaving)
+    if worst in _STOPPED or leaving is not None:
         _end(turn, level, worst)
         return
     state = _closing_state(turn, level, worst)

@@ -8,10 +8,10 @@ from typing import Any
 
 from executions.state import Execution, TaskRun
 from executions.transitions.effects import Effect, StateChanged, Step, WriteLog
-from executions.transitions.outputs import ExecutionScope
+from executions.transitions.outputs import VARIABLES, ExecutionScope, outputs_of_run, variables_above
 from flows.definition.model import Flow, TaskPlace
 from flows.definition.states import State
-from flows.expressions.render import Services, render, render_value
+from flows.expressions.render import UNDEFINED, Services, render, render_value
 from flows.tasks.base import Child, Next, Task, View
 
 Json = Any
@@ -45,6 +45,7 @@ class Turn:
             parent_id=parent_id,
             value=wanted.value,
             iteration=wanted.iteration,
+            memory={} if wanted.variables is None else {VARIABLES: dict(wanted.variables)},
         )
         self.push(self.execution.add(run))
         return run
@@ -116,25 +117,27 @@ class Turn:
             raise UnknownTask(f"revision {self.flow.revision} of the flow has no task `{run.task_id}`")
         return place.task
 
-    def scope(self, run: TaskRun | None, extra: dict[str, Json] | None = None) -> ExecutionScope:
+    def scope(self, run: TaskRun | None, extra: Mapping[str, Json] | None = None) -> ExecutionScope:
         outside: Mapping[str, Json] = getattr(self.services, "variables", {})
         return ExecutionScope(self.flow, self.execution, run, {**outside, **(extra or {})}, self.services.call)
 
-    def render(self, value: Json, run: TaskRun | None, extra: dict[str, Json] | None = None) -> Json:
+    def render(self, value: Json, run: TaskRun | None, extra: Mapping[str, Json] | None = None) -> Json:
         """Deep; a template that is a single expression keeps its type. Raises ExpressionError, NeedsResolve."""
         return render_value(value, self.scope(run, extra), self.services, typed=True)
 
-    def text(self, template: str, run: TaskRun | None) -> str:
-        return render(template, self.scope(run), self.services)
+    def text(self, template: str, run: TaskRun | None, extra: Mapping[str, Json] | None = None) -> str:
+        return render(template, self.scope(run, extra), self.services)
 
     def view(self, run: TaskRun) -> View:
         return View(
             children=RunsBelow(self, run.id),
+            siblings=RunsBelow(self, run.parent_id),
             memory=run.memory,
             outputs=run.outputs or {},
+            variables=variables_above(self.execution, run),
             elapsed=self.now - run.histories[0][1],
-            render=lambda value: self.render(value, run),
-            text=lambda template: self.text(template, run),
+            render=lambda value, extra=None: self.render(value, run, extra),
+            text=lambda template, extra=None: self.text(template, run, extra),
         )
 
     def child(self, run: TaskRun) -> Child:
@@ -151,10 +154,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class RunsBelow:
-    """A flowable's own runs (flows.tasks.base.Children), answered from the execution's indexes."""
+    """The runs of one level (flows.tasks.base.Children), answered from the execution's indexes."""
 
     turn: Turn
-    parent_id: str
+    parent_id: str | None
 
     def open(self) -> int:
         return self.turn.execution.open_children.get(self.parent_id, 0)
@@ -165,6 +168,11 @@ class RunsBelow:
     def of(self, task_id: str, value: str | None = None) -> Child | None:
         run = self.turn.execution.at(self.parent_id, task_id, value)
         return None if run is None else self.turn.child(run)
+
+    def outputs_of(self, task_id: str) -> Mapping[str | None, Json]:
+        runs = (run for run in self.turn.execution.children(self.parent_id) if run.task_id == task_id)
+        found = {run.value: outputs_of_run(run, self.turn.services.call) for run in runs}
+        return {value: outputs for value, outputs in found.items() if outputs is not UNDEFINED}
 
 
 def histories_of(entries: Sequence[Sequence[Json]]) -> list[tuple[State, datetime]]:

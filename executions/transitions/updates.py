@@ -3,6 +3,8 @@
 from executions.state import Attempt, Json, TaskRun
 from executions.transitions import killing
 from executions.transitions.conclude import FAILURES, conclude
+from executions.transitions.outputs import VARS
+from executions.transitions.tree import LEAVING
 from executions.transitions.turn import Turn
 from flows.definition.states import State
 from flows.tasks.base import UpdatingTask
@@ -12,7 +14,7 @@ def apply(turn: Turn, run: TaskRun, task: UpdatingTask) -> None:
     turn.move_run(run, State.RUNNING)
     state = State.SUCCESS
     try:
-        update = task.update(turn.view(run), turn.execution.variables)
+        update = task.update(turn.view(run), _variables(turn))
     except FAILURES as error:
         turn.log("ERROR", str(error), run)
         update, state = None, State.FAILED
@@ -25,12 +27,21 @@ def apply(turn: Turn, run: TaskRun, task: UpdatingTask) -> None:
     if update.labels is not None:
         execution.labels = merged_labels(execution.labels, update.labels)
     if update.variables is not None:
+        execution.memory.setdefault(VARS, execution.variables)
         execution.variables = update.variables
     execution.changed = True
     run.outputs = update.outputs
     conclude(turn, run, task, state)
-    if update.state is not None:
+    if update.state is State.KILLED:
         killing.begin(turn, update.state)
+    elif update.state is not None:
+        turn.remember(LEAVING, update.state.value)
+
+
+def _variables(turn: Turn) -> dict[str, Json]:
+    """What `vars` is: before the first change, the flow's under those that the execution was given."""
+    execution = turn.execution
+    return execution.variables if VARS in execution.memory else {**turn.flow.variables, **execution.variables}
 
 
 def merged_labels(labels: list[dict[str, str]], added: dict[str, Json]) -> list[dict[str, str]]:

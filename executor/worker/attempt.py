@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Json = Any
 LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
 LINE_LIMIT = 256 * 1024  # characters of one log message
+PART = 10 * 1024  # a longer message becomes several lines, as in Kestra
 UNWRITTEN_LINES = 5_000  # a task that logs faster than the database takes it is slowed down
 
 
@@ -40,14 +41,21 @@ class Attempt:
         text = self.mask(message)
         if len(text) > LINE_LIMIT:
             text = f"{text[:LINE_LIMIT]}… ({len(text)} characters, cut)"
-        line = {
-            **self.place,
-            "attempt": self.number,
-            "level": rank,
-            "message": text,
-            "thread": threading.current_thread().name,
-            "timestamp": (when or datetime.now(UTC)).isoformat(),
-        }
+        moment, thread = when or datetime.now(UTC), threading.current_thread().name
+        for number, start in enumerate(range(0, max(len(text), 1), PART)):
+            self._add_line(
+                {
+                    **self.place,
+                    "attempt": self.number,
+                    "level": rank,
+                    "message": text[start : start + PART],
+                    "thread": thread,
+                    # Parts of one message stay in order by their dates too.
+                    "timestamp": (moment + timedelta(milliseconds=number)).isoformat(),
+                }
+            )
+
+    def _add_line(self, line: dict[str, Json]) -> None:
         while len(self._lines) >= UNWRITTEN_LINES and not self.finished:
             time.sleep(0.01)
         with self._lock:
@@ -62,6 +70,9 @@ class Attempt:
             "tags": dict(tags or {}),
             "timestamp": datetime.now(UTC).isoformat(),
         }
+        self._add_metric(row)
+
+    def _add_metric(self, row: dict[str, Json]) -> None:
         with self._lock:
             self._metrics.append(row)
 
@@ -101,6 +112,8 @@ class Attempt:
             self.stopped_at = time.monotonic()
             self.stopped = True
             stops, self._stops = self._stops, []
+        if not killed:
+            self.log("WARN", f"{self.timeout_text}: the task is being stopped")
         for stop in stops:
             # A way to stop that fails must not keep the others from being tried.
             try:

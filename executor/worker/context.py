@@ -1,15 +1,18 @@
 """What a runnable task sees of the world: its scope, rendering, logs, files (flows.tasks.base.RunContext)."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from executions import store
 from executions.expressions import SiteServices, place_of
-from executions.storage.base import StorageError, path_of, task_prefix
+from executions.storage.base import StorageError, cache_prefix, path_of, task_prefix, uri_of
 from executions.transitions.outputs import scope_from_context
+from executor.worker import inside
 from executor.worker.attempt import Attempt
 from executor.worker.tools import Tools
+from flows.definition.states import State
 from flows.expressions import taint
 from flows.expressions.render import Scope, render, render_typed, render_value
 from flows.tasks.base import RunnableTask
@@ -24,7 +27,7 @@ class Context:
 
     def __init__(
         self,
-        roots: Mapping[str, Json],
+        roots: dict[str, Json],
         task: RunnableTask,
         attempt: Attempt,
         tools: Tools,
@@ -43,6 +46,7 @@ class Context:
         self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)
         self._secrets: set[str] = set()
         self._directory = directory
+        self._is_own_directory = directory is None
         attempt.mask = self.masked
 
     # Rendering.
@@ -112,6 +116,41 @@ class Context:
         self.storage.copy_to(uri, target)
         return target
 
+    def cache_address(self, name: str) -> str:
+        """Where this task keeps a file from one execution of its flow to the next."""
+        return uri_of(f"{cache_prefix(self.namespace, self.flow_id, self.task.id)}/{name}")
+
+    # Other tasks and executions.
+
+    def run_inside(self, task: RunnableTask) -> State:
+        """Run another task in this one's working directory, as a task run of its own below this one; how it ended."""
+        return inside.run(task, self, self._attempt, self._tools)
+
+    def add_outputs(self, task_id: str, outputs: Json) -> None:
+        """For the tasks after it: where templates look for outputs of a task at this place."""
+        path: list[str] = [task_id, *self.roots.get("path", ())]
+        found = self.roots.setdefault("outputs", {})
+        for name in path[:-1]:
+            found = found.setdefault(name, {})
+        found[path[-1]] = outputs
+
+    def run_as(self, task: RunnableTask) -> dict[str, Json] | None:
+        """Run another task in the place of this one; its outputs. Raises what it raises."""
+        return inside.run_as(task, self, self._attempt, self._tools)
+
+    def inner(self, roots: dict[str, Json], task: RunnableTask, attempt: Attempt) -> "Context":
+        """For a task inside this one: the same folder, and secrets that one has seen are masked in the logs of both."""
+        made = Context(roots, task, attempt, self._tools, self.working_directory)
+        made._secrets = self._secrets
+        return made
+
+    def outputs_of_children(self, task_id: str) -> Iterator[Mapping[str, Json]]:
+        """Outputs of the executions that a task beside this one has started, in the order of their iterations."""
+        with self._tools.database() as connection:
+            parent = self.roots["taskrun"].get("parentId")
+            found = store.outputs_of_children(connection, self.execution_id, task_id, parent)
+        yield from found
+
     def run_process(
         self,
         command: Sequence[str],
@@ -139,5 +178,5 @@ class Context:
         self._attempt.on_stop(stop)
 
     def close(self) -> None:
-        if self._directory is not None:
+        if self._directory is not None and self._is_own_directory:
             shutil.rmtree(self._directory, ignore_errors=True)

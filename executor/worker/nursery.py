@@ -98,7 +98,7 @@ def _serve(channel: Channel) -> None:
 
 def _carried_out(order: Mapping[str, Any], tools: Any, channel: Channel) -> dict[str, Json]:
     from executor.worker.context import Context
-    from executor.worker.run import carried_out
+    from executor.worker.outcome import carried_out
 
     # What the task starts by itself carries the mark of its run, and is ended with it.
     os.environ[MARK] = order["mark"]

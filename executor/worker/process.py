@@ -13,7 +13,7 @@ from executor.worker.claims import Claims
 from executor.worker.feed import Feed
 from executor.worker.flusher import Flusher, Report
 from executor.worker.identity import Identity
-from executor.worker.run import Outcome
+from executor.worker.outcome import Outcome, stopped_outcome
 from executor.worker.slots import RUNWAY, Held, Slots
 from executor.worker.tools import Tools
 from executor.worker.watch import Watch
@@ -154,7 +154,7 @@ class Worker:
         if not attempt.finish():
             return
         attempt.log("WARN", "the task did not stop in time and is left to itself; what it still does is ignored")
-        outcome = run.stopped_outcome(attempt)
+        outcome = stopped_outcome(attempt)
         lines, metrics = attempt.drain()
         body = outcome.message(started=attempt.started_at, worker=job.worker)
         self.flusher.put(Report(job, body, outcome.outputs, True, lines, metrics))

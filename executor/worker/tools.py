@@ -56,7 +56,8 @@ class Tools:
                 found = catalog.load(connection, *key)
             if len(self._flows) > 1000:
                 self._flows.clear()
-            self._flows[key] = found
+            if not found.uses_templates:
+                self._flows[key] = found
         place = found.task_index.get(task_id)
         if place is None:
             raise LookupError(f"revision {flow['revision']} of the flow has no task `{task_id}`")

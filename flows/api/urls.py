@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from flows.api import flows, many, plugins, topology, validation
+from flows.api import flows, many, plugins, templates, topology, validation
 
 urlpatterns = [
     path("flows", flows.CreateView.as_view()),
@@ -25,6 +25,14 @@ urlpatterns = [
     path("flows/disable/by-ids", many.SwitchView.as_view(disabled=True)),
     path("flows/enable/by-query", many.SwitchByQueryView.as_view(disabled=False)),
     path("flows/enable/by-ids", many.SwitchView.as_view(disabled=False)),
+    path("templates", templates.CreateView.as_view()),
+    path("templates/search", templates.SearchView.as_view()),
+    path("templates/distinct-namespaces", templates.DistinctNamespacesView.as_view()),
+    path("templates/validate", templates.ValidateView.as_view()),
+    path("templates/delete/by-query", templates.DeleteView.as_view(by_query=True)),
+    path("templates/delete/by-ids", templates.DeleteView.as_view()),
+    path("templates/<str:namespace>", templates.TemplatesOfNamespaceView.as_view()),
+    path("templates/<str:namespace>/<str:template_id>", templates.OneTemplateView.as_view()),
     path("flows/<str:namespace>", flows.FlowsOfNamespaceView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>", flows.OneFlowView.as_view()),
     path("flows/<str:namespace>/<str:flow_id>/graph", topology.GraphView.as_view()),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PrivateAttr
 
 from flows.definition.input_types import AnyInput
-from flows.definition.properties import Concurrency, Labels, PluginDefault, Retry, Sla, WorkerGroup
+from flows.definition.properties import Concurrency, Labels, Output, PluginDefault, Retry, Sla, WorkerGroup
 from flows.definition.strict import Strict
 from flows.expressions.references import References, references
 from flows.tasks.aliases import canonical
@@ -25,17 +25,6 @@ def _no_list(value: Any) -> Any:
 
 
 OptionalTasks = Annotated[tuple[AnyTask, ...], BeforeValidator(_no_list)]
-
-
-class Output(Strict):
-    """`value` is a template; the rendered value is read as `type`."""
-
-    id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
-    type: str | None = None
-    value: Any
-    description: str | None = None
-    display_name: str | None = None
-    required: bool = True
 
 
 class Listener(Strict):
@@ -103,6 +92,10 @@ class Flow(Strict):
     def trigger_types(self) -> list[str]:
         """Present names of the types of its triggers, without repetition."""
         return sorted({canonical(trigger.type) for trigger in self.triggers})
+
+    @cached_property
+    def uses_templates(self) -> bool:
+        return any(place.task.takes_in_template for place in self.task_index.values())
 
     def branches(self) -> Iterator[tuple[str, tuple[Task, ...]]]:
         """The flow's own lists of tasks by property; each listener's is `listeners.<n>`."""

@@ -2,8 +2,8 @@
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,13 +12,18 @@ from flows.definition.errors import InvalidFlow, Location, Site, Violation, path
 from flows.definition.input_types import INPUT_MODELS
 from flows.definition.model import Flow
 from flows.definition.plugin_defaults import Default, merge_defaults
+from flows.definition.template import Template
 from flows.definition.yaml_guard import MAX_BYTES, Node, YamlRefused, read_document
 from flows.tasks import registry
 from flows.tasks.aliases import canonical
 from flows.tasks.base import Task
 from flows.triggers.base import Trigger
 
-__all__ = ["InvalidFlow", "Violation", "parse_flow", "parse_task", "parse_trigger"]
+__all__ = ["InvalidFlow", "Violation", "parse_flow", "parse_task", "parse_template", "parse_trigger"]
+
+Model = TypeVar("Model", bound=BaseModel)
+# The tasks of a template by namespace and id, as plain data; None when there is no such template.
+TemplateOf = Callable[[str, str], list[Any] | None]
 
 
 def parse_flow(
@@ -28,8 +33,11 @@ def parse_flow(
     revision: int = 1,
     defaults: Sequence[Default] = (),
     max_bytes: int = MAX_BYTES,
+    template_of: TemplateOf | None = None,
 ) -> Flow:
-    """Raises InvalidFlow, and nothing else. `defaults` are the instance's, below the flow's own."""
+    """Raises InvalidFlow, and nothing else. `defaults` are the instance's, below the flow's own.
+
+    With `template_of` the flow takes in its templates; it was checked without them before."""
     root = _read(source, max_bytes)
     document = root.value
     if namespace is not None and document.get("namespace") is None:
@@ -37,12 +45,23 @@ def parse_flow(
     own = document.get("pluginDefaults") or document.get("taskDefaults") or ()
     every: list[Default] = [*(own if isinstance(own, list) else ()), *defaults]
     complete = merge_defaults(document, every, canonical)
-    flow: Flow = _validate(Flow, {**complete, "revision": revision}, root, "flow")
+    further: dict[str, Any] = {}
+    if template_of is not None:
+        further["template_of"] = lambda *name: merge_defaults(template_of(*name), every, canonical)
+    flow: Flow = _validate(Flow, {**complete, "revision": revision}, root, "flow", further)
     flow._source, flow._document = source, document
-    errors = [_placed(error, root) for error in rules.check(flow)]
+    errors = [] if further else [_placed(error, root) for error in rules.check(flow)]
     if errors:
         raise InvalidFlow(errors)
     return flow
+
+
+def parse_template(source: str, max_bytes: int = MAX_BYTES) -> Template:
+    """Raises InvalidFlow."""
+    root = _read(source, max_bytes)
+    template: Template = _validate(Template, root.value, root, "template")
+    template._source, template._document = source, root.value
+    return template
 
 
 def parse_task(source: str, max_bytes: int = MAX_BYTES) -> Task:
@@ -75,9 +94,11 @@ def _read(source: str, max_bytes: int) -> Node:
     return root
 
 
-def _validate(model: type[Flow], value: Mapping[str, Any], root: Node, kind: str) -> Flow:
+def _validate(
+    model: type[Model], value: Mapping[str, Any], root: Node, kind: str, context: Mapping[str, Any] | None = None
+) -> Model:
     try:
-        return model.model_validate(value, context=registry.context())
+        return model.model_validate(value, context={**registry.context(), **(context or {})})
     except ValidationError as error:
         raise InvalidFlow(_violations(error, root, kind)) from None
 
@@ -139,7 +160,8 @@ def _model_at(document: Any, location: Location, kind: str) -> type[BaseModel] |
                 continue
             return model
     if not location:
-        return Flow if kind == "flow" else None
+        documents: dict[str, type[BaseModel]] = {"flow": Flow, "template": Template}
+        return documents.get(kind)
     field = location[-1] if isinstance(location[-1], str) else location[-2] if len(location) > 1 else None
     around = location[:-1] if isinstance(location[-1], str) else location[:-2]
     return _inner_model(_annotation(_model_at(document, around, kind), field))

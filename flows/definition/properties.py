@@ -121,6 +121,17 @@ class Sla(Strict):
         return self
 
 
+class Output(Strict):
+    """`value` is a template; the rendered value is read as `type`."""
+
+    id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
+    type: str | None = None
+    value: Any
+    description: str | None = None
+    display_name: str | None = None
+    required: bool = True
+
+
 class PluginDefault(Strict):
     """Values for every task whose type is `type` or starts with it."""
 

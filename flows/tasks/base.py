@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from flows.definition.input_types import Input
 from flows.definition.properties import Retry, WorkerGroup
 from flows.definition.states import State
 from flows.definition.strict import Strict
@@ -28,6 +29,7 @@ class Task(Strict):
     """What every task has. Templated properties are plain text here; they are rendered when the task runs."""
 
     aliases: ClassVar[tuple[str, ...]] = ()  # Kestra's older names of the type
+    takes_in_template: ClassVar[bool] = False  # its tasks are stored elsewhere
 
     id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)
     type: str
@@ -108,6 +110,18 @@ class RunContext(Protocol):
     def download(self, uri: str, target: Any) -> Any:
         """A file of the internal storage as a local one inside the working directory; its path."""
 
+    def run_inside(self, task: "RunnableTask") -> State:
+        """Run another task in this one's working directory, as a task run of its own below this one; how it ended."""
+
+    def run_as(self, task: "RunnableTask") -> dict[str, Json] | None:
+        """Run another task in the place of this one; its outputs. Raises what it raises."""
+
+    def cache_address(self, name: str) -> str:
+        """Where this task keeps a file from one execution of its flow to the next."""
+
+    def outputs_of_children(self, task_id: str) -> Iterator[Mapping[str, Json]]:
+        """Outputs of the executions that the latest run of this task has started, in the order of their iterations."""
+
     def run_process(
         self,
         command: Sequence[str],
@@ -159,14 +173,27 @@ class Next:
     task: Task
     value: str | None = None
     iteration: int | None = None
+    # Seen by the run and all below it; outputs of tasks below are then those of this run, not maps of all values.
+    variables: Mapping[str, Json] | None = None
 
 
 class Children(Protocol):
-    """The flowable's own runs, answered from indexes: no method may cost more than O(1)."""
+    """Task runs on one level, answered from indexes: no method may cost more than O(1) but where it says so."""
 
     def open(self) -> int: ...  # runs not terminal
     def count_of(self, task_id: str) -> int: ...
     def of(self, task_id: str, value: str | None = None) -> Child | None: ...  # the latest
+    def outputs_of(self, task_id: str) -> Mapping[str | None, Json]: ...  # of those that have some, by value: O(runs)
+
+
+class Render(Protocol):
+    """Deep; a template that is a single expression keeps its type. `extra` are further variables."""
+
+    def __call__(self, value: Any, extra: Mapping[str, Json] | None = None) -> Any: ...
+
+
+class RenderText(Protocol):
+    def __call__(self, template: str, extra: Mapping[str, Json] | None = None) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +201,13 @@ class View:
     """What a task settled in the executor decides from; rendering happens in the scope of its task run."""
 
     children: Children
+    siblings: Children  # the runs on its own level
     memory: Mapping[str, Json]
     outputs: Mapping[str, Json]
+    variables: Mapping[str, Json]  # given to the run, or one above it, by `Next.variables`
     elapsed: timedelta  # since the run started
-    render: Callable[[Any], Any]  # deep; a template that is a single expression keeps its type
-    text: Callable[[str], str]
+    render: Render
+    text: RenderText
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +272,10 @@ class FlowableTask(Task):
         """Called when all its tasks have ended, none of them badly."""
         return Closing()
 
+    def resume_inputs(self) -> Sequence[Input]:
+        """What a user is asked for who resumes it from a pause."""
+        return ()
+
     def outcome(self, worst: State) -> State:
         """Its own end state for the worst of its tasks."""
         return worst
@@ -294,20 +327,34 @@ class Progress:
     memory: dict[str, Json] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Executions (id, iteration) to restart in place of new ones, and what the run remembers from then on."""
+
+    children: tuple[tuple[str, int | None], ...]
+    memory: dict[str, Json] | None = None  # None: as it is
+
+
 class ExecutableTask(Task):
     """A task that starts other executions and is settled in the executor. Pure."""
 
     def launches(self, view: View) -> Sequence[Launch]:
-        """The executions to start. Raises to fail; nothing to start ends the run well."""
+        """The executions to start. Raises to fail; nothing to start ends the run well.
+
+        Their number is in the run's memory from then on, as `launched`."""
         raise NotImplementedError
 
     def progress(self, view: View, news: ChildEnd) -> Progress:
         """What the start or the end of a child means. Told twice of one end, it must count it once."""
         raise NotImplementedError
 
-    def restarts_children(self) -> bool:
-        """A restart of the run restarts its failed child instead of starting another."""
-        return False
+    def outputs_wanted(self) -> dict[str, Json] | None:
+        """Templates rendered at a child's end in its scope, told in place of its own outputs."""
+        return None
+
+    def restart(self, view: View) -> Restart | None:
+        """What a restart of the run does with executions it has started; None: it starts all anew."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import Field
 
 from flows.tasks.base import View
-from flows.tasks.flow.foreach import Loop
+from flows.tasks.flow.foreach import ValueLoop
 from flows.tasks.flow.values import loop_values
 
 
-class EachSequential(Loop):
+class EachSequential(ValueLoop):
     aliases = ("io.kestra.core.tasks.flows.EachSequential",)
 
     value: Any

@@ -10,7 +10,7 @@ from flows.tasks.flow.sequential import TaskList
 from flows.tasks.flow.values import loop_values
 
 
-class Loop(TaskList):
+class ValueLoop(TaskList):
     """Chains of tasks, one chain per value. The values are remembered once; how far it is, the runs tell."""
 
     relation = "DYNAMIC"
@@ -58,7 +58,7 @@ class Loop(TaskList):
         return next((i for i, value in enumerate(values) if view.children.of(head, value) is None), len(values))
 
 
-class ForEach(Loop):
+class ForEach(ValueLoop):
     values: Any
     concurrency_limit: int = Field(default=1, ge=0)
 

@@ -18,11 +18,11 @@ def loop_values(given: Json, render: Callable[[Any], Any]) -> list[str]:
     if isinstance(values, Mapping):
         values = [{"key": key, "value": value} for key, value in values.items()]
     if not isinstance(values, list | tuple):
-        raise ValueError(f"Each values must be a list, not `{_text(values)[:200]}`")
+        raise ValueError(f"Each values must be a list, not `{text_of(values)[:200]}`")
     nulls = sum(value is None or value is UNDEFINED for value in values)
     if nulls:
         raise ValueError(f"Found '{nulls}' null values on Each, with values={_java(list(values))}")
-    return list(dict.fromkeys(_text(value) for value in values))
+    return list(dict.fromkeys(text_of(value) for value in values))
 
 
 def _parsed(text: str) -> Json:
@@ -32,7 +32,8 @@ def _parsed(text: str) -> Json:
         raise ValueError(f"Each values are not a JSON array: {error}: {text[:200]}") from None
 
 
-def _text(value: Json) -> str:
+def text_of(value: Json) -> str:
+    """A value of a loop as its task runs have it."""
     if isinstance(value, str):
         return str(value)
     return orjson.dumps(value, default=str).decode()
