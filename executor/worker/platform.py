@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import connections
 
-from executions import actions, counting, encryption, logs
+from executions import actions, counting, encryption, logs, triggering
 from executions.storage import kv
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
@@ -108,6 +108,11 @@ class Platform:
     def kill(self, execution_id: str, *, cascade: bool) -> None:
         with _asked():
             actions.kill(execution_id, cascade=cascade)
+
+    def toggle_trigger(self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool) -> None:
+        with self._database() as connection:
+            if not triggering.switch(connection, (namespace, flow_id, trigger_id), is_disabled=not enabled):
+                raise TaskFailure(f"Flow {namespace}.{flow_id} has no trigger {trigger_id}")
 
     # Logs.
 

@@ -1,6 +1,7 @@
-"""Fixtures of the REST tests. Imports stand inside: this file is read before Django is set up."""
+"""Fixtures of the REST tests and of the tests of task types. Imports stand inside: this file is read before Django is set up."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,3 +29,31 @@ def admin(db: None, nobody_remembered: None) -> "Rest":
     from tests.integration.rest_support import Rest, administrator
 
     return Rest(administrator())
+
+
+@pytest.fixture(scope="module")
+def task_worker(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One worker for all tests of a module, on a storage of its own."""
+    from django.conf import settings
+
+    from executor.worker.process import Worker
+
+    before = settings.CELESTA
+    settings.CELESTA = replace(before, storage=tmp_path_factory.mktemp("storage"))
+    worker = Worker(["default"], 2)
+    worker.start()
+    yield worker
+    worker.stop()
+    settings.CELESTA = before
+
+
+@pytest.fixture
+def bench(database: str, task_worker: Any) -> Iterator[Any]:
+    """A `worker_support.TaskBench` on empty tables."""
+    from tests.integration.worker_support import TaskBench, desk
+
+    with desk(database) as table:
+        table.connection.execute(
+            "TRUNCATE worker_jobs, queues, logs, metrics, payloads, key_values, executions, task_runs"
+        )
+        yield TaskBench(table, task_worker)

@@ -142,3 +142,45 @@ def run_claimed(worker: Worker, limit: int = 100, queue: str = "default") -> int
 
 def names(values: Sequence[dict[str, Any]], key: str) -> list[Any]:
     return [value[key] for value in values]
+
+
+@dataclass
+class TaskBench:
+    """Runs the tasks of a flow one after the other, each on the real worker; what one put out the next may name."""
+
+    table: Desk
+    worker: Worker
+
+    def run(self, tasks: str, **inputs: Any) -> dict[str, dict[str, Any]]:
+        """What each task reported, by id: state, outputs, error."""
+        self.table.define(tasks, **inputs)
+        return {task.id: self.step(task.id) for task in self.table.flow.tasks}
+
+    def step(self, task_id: str) -> dict[str, Any]:
+        before = len(self.table.results())
+        self.table.hand_out(task_id)
+        assert run_claimed(self.worker) == 1
+        wait(lambda: len(self.table.results()) > before)
+        result = self.table.results()[-1]
+        run = self.table.execution.at(None, task_id, None)
+        assert run is not None
+        run.outputs, run.state = result.get("outputs"), State(result["state"])
+        return result
+
+    def outputs(self, tasks: str, **inputs: Any) -> dict[str, Any]:
+        """Of the last task; all must end well."""
+        results = self.run(tasks, **inputs)
+        assert {task_id: result.get("error") for task_id, result in results.items() if result["state"] != "SUCCESS"} == {}
+        found: dict[str, Any] = list(results.values())[-1].get("outputs") or {}
+        return found
+
+    def failure(self, tasks: str, **inputs: Any) -> str:
+        """Why the last task failed; the log says so too."""
+        result = list(self.run(tasks, **inputs).values())[-1]
+        assert result["state"] == "FAILED"
+        assert result["error"] in self.table.messages()
+        return str(result["error"])
+
+    def content(self, uri: str) -> str:
+        with self.worker.tools.storage.open(uri) as file:
+            return file.read().decode()

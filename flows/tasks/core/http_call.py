@@ -294,7 +294,7 @@ def encoded(body: Json, content_type: str | None) -> tuple[bytes | None, str | N
         return body.encode("utf-8", "replace"), content_type or "application/json"
     if isinstance(body, Mapping) and (content_type or "").startswith("application/x-www-form-urlencoded"):
         return urlencode(body, doseq=True).encode(), content_type
-    return json.dumps(body).encode(), content_type or "application/json"
+    return json.dumps(body, separators=(",", ":")).encode(), content_type or "application/json"
 
 
 def authorization(auth: Json) -> dict[str, str]:

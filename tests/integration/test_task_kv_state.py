@@ -1,0 +1,98 @@
+"""core.kv and core.state on the real worker and the real database."""
+
+import pytest
+
+from tests.integration.worker_support import NAMESPACE, TaskBench
+
+KV = "io.kestra.plugin.core.kv."
+STATE = "io.kestra.plugin.core.state."
+
+
+def test_a_pair_is_set_read_listed_and_deleted(bench: TaskBench) -> None:
+    results = bench.run(f"""
+- {{id: set, type: {KV}Set, key: "my-{{{{ inputs.name }}}}", value: "{{{{ inputs.value }}}}", ttl: PT1H, kvDescription: why}}
+- {{id: get, type: {KV}Get, key: my-key}}
+- {{id: keys, type: {KV}GetKeys, prefix: my-}}
+- {{id: delete, type: {KV}Delete, key: my-key}}
+- {{id: again, type: {KV}Get, key: my-key}}
+""", name="key", value={"a": [1, 2.5, None]})  # fmt: skip
+    assert [result["state"] for result in results.values()] == ["SUCCESS"] * 5
+    assert results["get"]["outputs"] == {"value": {"a": [1, 2.5, None]}}
+    assert results["keys"]["outputs"] == {"keys": ["my-key"]}
+    assert results["delete"]["outputs"] == {"deleted": True}
+    assert results["again"]["outputs"] == {"value": None}
+
+
+@pytest.mark.parametrize(
+    ("kv_type", "given", "stored"),
+    [
+        ("NUMBER", "'42'", 42),
+        ("BOOLEAN", "'true'", True),
+        ("DATE", "'2024-03-01'", "2024-03-01"),
+        ("DATETIME", "'2024-03-01T10:00:00+02:00'", "2024-03-01T08:00:00Z"),
+        ("DURATION", "PT1H", "PT1H"),
+        ("JSON", "'{\"a\": 1}'", {"a": 1}),
+        ("STRING", "'{{ 1 + 1 }}'", "2"),
+    ],
+)
+def test_a_value_is_stored_as_its_type(bench: TaskBench, kv_type: str, given: str, stored: object) -> None:
+    outputs = bench.outputs(f"""
+- {{id: set, type: {KV}Set, key: k, kvType: {kv_type}, value: {given}}}
+- {{id: get, type: {KV}Get, key: k}}
+""")  # fmt: skip
+    assert outputs == {"value": stored}
+    assert bench.table.value("SELECT type FROM key_values") == kv_type
+
+
+def test_a_flow_sees_the_pairs_of_its_parent_namespaces(bench: TaskBench) -> None:
+    parent = NAMESPACE.partition(".")[0]
+    outputs = bench.outputs(f"""
+- {{id: set, type: {KV}Set, namespace: {parent}, key: shared, value: from above}}
+- {{id: get, type: {KV}Get, key: shared}}
+- {{id: back, type: core.debug.Return, format: "{{{{ kv('shared') }}}} and {{{{ outputs.get.value }}}}"}}
+""")  # fmt: skip
+    assert outputs == {"value": "from above and from above"}
+
+
+@pytest.mark.parametrize(
+    ("task", "cause"),
+    [
+        (f"{{id: a, type: {KV}Get, key: none, errorOnMissing: true}}", "No value found for key 'none'"),
+        (f"{{id: a, type: {KV}Delete, key: none, errorOnMissing: 'true'}}", "No value found for key 'none'"),
+        (f"{{id: a, type: {KV}Set, key: n, kvType: NUMBER, value: twelve}}", "Not a NUMBER: twelve"),
+        (f"{{id: a, type: {KV}Set, key: 'bad key', value: x}}", "Key must start with an alphanumeric character"),
+        (f"{{id: a, type: {KV}Set, key: k, value: x, ttl: soon}}", "`ttl` is not a duration"),
+        (f"{{id: a, type: {KV}Set, key: k, value: x, kvType: BLOB}}", "`kvType` must be one of STRING"),
+        (f"{{id: a, type: {STATE}Get, errorOnMissing: true}}", "State default not found"),
+        (f"{{id: a, type: {STATE}Delete, name: x, errorOnMissing: true}}", "State x not found"),
+        (f"{{id: a, type: {STATE}Set, data: '[1]'}}", "`data` must be a map"),
+    ],
+)
+def test_what_is_wrong_fails_the_task_with_the_cause(bench: TaskBench, task: str, cause: str) -> None:
+    assert cause in bench.failure(f"- {task}")
+
+
+def test_a_pair_that_must_not_be_overwritten_stays(bench: TaskBench) -> None:
+    assert "Key already exists: k" in bench.failure(f"""
+- {{id: first, type: {KV}Set, key: k, value: one}}
+- {{id: second, type: {KV}Set, key: k, value: two, overwrite: false}}
+""")  # fmt: skip
+    assert bench.table.value("SELECT value FROM key_values") == "one"
+
+
+def test_a_state_is_merged_read_and_deleted_per_name(bench: TaskBench) -> None:
+    results = bench.run(f"""
+- {{id: none, type: {STATE}Get}}
+- {{id: one, type: {STATE}Set, data: {{a: 1, b: "{{{{ flow.id }}}}"}}}}
+- {{id: two, type: {STATE}Set, data: {{a: 2}}}}
+- {{id: get, type: {STATE}Get}}
+- {{id: other, type: {STATE}Get, name: a name of its own}}
+- {{id: delete, type: {STATE}Delete}}
+- {{id: gone, type: {STATE}Delete}}
+""")  # fmt: skip
+    flow_id = bench.table.flow.id
+    assert results["none"]["outputs"] == {"count": 0, "data": {}}
+    assert results["two"]["outputs"] == {"count": 2, "key": f"{flow_id}_states_default"}
+    assert results["get"]["outputs"] == {"count": 2, "data": {"a": 2, "b": flow_id}}
+    assert results["other"]["outputs"] == {"count": 0, "data": {}}
+    assert (results["delete"]["outputs"], results["gone"]["outputs"]) == ({"deleted": True}, {"deleted": False})
