@@ -170,7 +170,9 @@ class TaskBench:
     def outputs(self, tasks: str, **inputs: Any) -> dict[str, Any]:
         """Of the last task; all must end well."""
         results = self.run(tasks, **inputs)
-        assert {task_id: result.get("error") for task_id, result in results.items() if result["state"] != "SUCCESS"} == {}
+        assert {
+            task_id: result.get("error") for task_id, result in results.items() if result["state"] != "SUCCESS"
+        } == {}
         found: dict[str, Any] = list(results.values())[-1].get("outputs") or {}
         return found
 
