@@ -10,3 +10,6 @@ class ExecutionsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("executions.trigger_rows")  # listens to saved flows
+        from executions import codec, encryption
+
+        codec.seal_with(encryption.sealed)

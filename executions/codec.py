@@ -1,19 +1,32 @@
-"""The one JSON codec of rows and messages: orjson, with what PostgreSQL's jsonb refuses replaced. No I/O."""
+"""The one JSON codec of rows and messages: orjson, with what PostgreSQL's jsonb refuses replaced. No I/O.
+
+Values that come from a secret leave only sealed (encryption.py says how): nothing that is written here holds one."""
 
 import json
 import math
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
+from flows.expressions import taint
+
 Json = Any
-_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+# Subclasses come to `_plain`: secret texts are one.
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH = 200
 _REPLACEMENT = "\ufffd"
 
 loads = orjson.loads
+_seal: Callable[[taint.Tainted], Json] = taint.mask
+
+
+def seal_with(seal: Callable[[taint.Tainted], Json]) -> None:
+    """How secret values are written; stars until somebody knows a key."""
+    global _seal
+    _seal = seal
 
 
 def dumps(value: Json) -> str:
@@ -31,10 +44,12 @@ def cleaned(value: Json, depth: int = 0) -> Json:
     """A copy without anything that cannot be stored. Raises ValueError for deeply nested or cyclic data."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"data nested deeper than {_MAX_DEPTH} levels cannot be stored")
+    if isinstance(value, taint.Tainted):
+        return _seal(value)
     if isinstance(value, str):
         return value.replace("\x00", _REPLACEMENT).encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {cleaned(str(key)): cleaned(item, depth + 1) for key, item in value.items()}
+        return {_key(key): cleaned(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [cleaned(item, depth + 1) for item in value]
     if isinstance(value, float):
@@ -44,7 +59,19 @@ def cleaned(value: Json, depth: int = 0) -> Json:
     return cleaned(_plain(value), depth + 1)
 
 
+def _key(key: Any) -> Json:
+    return cleaned(str(taint.mask(key)))
+
+
 def _plain(value: Any) -> Json:
+    if isinstance(value, taint.Tainted):
+        return _seal(value)
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, Decimal):
         if not value.is_finite():
             return None

@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 import holidays
+import orjson
 from django.conf import settings
 
-from executions import logs
-from executions.storage import kv
+from executions import encryption, logs
+from executions.storage import kv, secrets
 from executions.storage.base import (
     FileMissing,
     StorageError,
@@ -58,6 +59,14 @@ def place_of(
     return Place(namespace, flow_id, execution_id, starter)
 
 
+def revealed(value: Json) -> Json:
+    """Sealed values in the clear, marked as secret. Raises ExpressionError."""
+    try:
+        return encryption.revealed(value)
+    except encryption.CannotDecrypt as error:
+        raise ExpressionError(str(error)) from None
+
+
 class SiteServices:
     """Implements flows.expressions Services for one execution (or one about to be)."""
 
@@ -74,6 +83,9 @@ class SiteServices:
     def random(self) -> Random:
         return _RANDOM
 
+    def reveal(self, value: object) -> object:
+        return revealed(value)
+
     def call(self, name: str, arguments: dict[str, object]) -> object:
         answer = getattr(self, f"_{name}", None)
         if answer is None:
@@ -84,10 +96,17 @@ class SiteServices:
             raise ExpressionError(str(error)) from None
 
     def _secret(self, key: str, namespace: str | None = None, subkey: str | None = None) -> str:
-        value = settings.CELESTA.secret(key)
+        own = self._place.namespace
+        if namespace is not None and not secrets.may_read(own, namespace):
+            raise ExpressionError(f"Namespace '{own}' is not allowed to read secrets of namespace '{namespace}'.")
+        try:
+            with self._database() as connection:
+                value = secrets.find(connection, namespace or own, key)
+        except encryption.CannotDecrypt as error:
+            raise ExpressionError(f"Cannot read the secret '{key}': {error}") from None
         if value is None:
             raise ExpressionError(f"Cannot find secret for key '{key}'.")
-        return str(value)
+        return value if subkey is None else _part_of_secret(key, value, subkey)
 
     def _encrypt(self, key: str, plaintext: str) -> str:
         return crypto.encrypt(key, plaintext, os.urandom(12))
@@ -96,7 +115,7 @@ class SiteServices:
         with self._database() as connection:
             pair = kv.get(connection, namespace or self._place.namespace, key, inherit=namespace is None)
         if pair is not None:
-            return pair.value
+            return revealed(pair.value)
         if errorOnMissing:
             raise ExpressionError(
                 f"The key '{key}' does not exist in the namespace '{namespace or self._place.namespace}'."
@@ -154,6 +173,18 @@ class SiteServices:
 
     def _isPublicHoliday(self, date: Json, countryCode: Json, subDivision: Json = None) -> bool:
         return _day(date) in _calendar(str(countryCode), None if subDivision is None else str(subDivision))
+
+
+def _part_of_secret(key: str, value: str, subkey: str) -> str:
+    """Messages never hold the value."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or subkey not in found:
+        raise ExpressionError(f"The secret '{key}' has no part '{subkey}'.")
+    part = found[subkey]
+    return part if isinstance(part, str) else orjson.dumps(part).decode()
 
 
 def _day(value: Json) -> date:

@@ -338,6 +338,26 @@ class KeyValue(models.Model):
         constraints = [models.UniqueConstraint(fields=["namespace", "key"], name="key_values_key")]
 
 
+class SecretRecord(models.Model):
+    """`value` is the encrypted form; `secret('KEY')` finds it in its namespace and those below."""
+
+    id = models.BigAutoField(primary_key=True)
+    namespace = models.TextField()
+    key = models.TextField()
+    value = models.TextField()
+    description = models.TextField(default="", blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "secrets"
+        verbose_name = "secret"
+        constraints = [models.UniqueConstraint(fields=["namespace", "key"], name="secrets_key")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace} {self.key}"
+
+
 class ApiToken(models.Model):
     """Only the SHA-256 of the token is kept."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 
 from executions.codec import dumps
+from executions.expressions import revealed
 from flows.expressions.errors import Call, NeedsResolve
 from flows.expressions.frame import Random
 
@@ -28,6 +29,9 @@ class EngineServices:
 
     def random(self) -> Random:
         return _RANDOM
+
+    def reveal(self, value: object) -> object:
+        return revealed(value)
 
     def call(self, name: str, arguments: dict[str, object]) -> object:
         raise NeedsResolve(Call(name, dumps(arguments)))

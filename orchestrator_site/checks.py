@@ -31,7 +31,7 @@ def check_exposure(app_configs: Any, **options: Any) -> list[CheckMessage]:
                 id="celesta.W002",
             )
         )
-    if celesta.encryption_key is None:
+    if not celesta.encryption_keys:
         found.append(Warning("CELESTA_ENCRYPTION_KEY=none: nothing is encrypted at rest.", id="celesta.W003"))
     return found
 

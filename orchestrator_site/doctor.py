@@ -198,7 +198,7 @@ def _queues(subject: str) -> Iterator[Finding]:
 
 
 def _secrets(subject: str) -> Iterator[Finding]:
-    if settings.CELESTA.encryption_key is None:
+    if not settings.CELESTA.encryption_keys:
         yield Finding(subject, Verdict.WARN, "off: secret inputs are refused", "unset CELESTA_ENCRYPTION_KEY=none")
     else:
         yield Finding(subject, Verdict.OK, "on")

@@ -37,7 +37,7 @@ class CelestaSettings:
     admin_username: str
     admin_password: str | None
     secret_key: str
-    encryption_key: bytes | None
+    encryption_keys: tuple[bytes, ...]  # the first encrypts; empty: no encryption
     executor_threads: int
     executor_poll_ms: int
     worker_pool: str
@@ -90,7 +90,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         admin_username=environ.get("CELESTA_ADMIN_USERNAME") or "admin",
         admin_password=environ.get("CELESTA_ADMIN_PASSWORD") or None,
         secret_key=environ.get("CELESTA_SECRET_KEY") or _generated(where / "secret_key"),
-        encryption_key=_encryption_key(environ.get("CELESTA_ENCRYPTION_KEY"), where),
+        encryption_keys=_encryption_keys(environ.get("CELESTA_ENCRYPTION_KEY"), where),
         executor_threads=_integer(environ, "EXECUTOR_THREADS", 1, low=1, high=64),
         executor_poll_ms=_integer(environ, "EXECUTOR_POLL_MS", 25, low=1, high=60_000),
         worker_pool=_choice(environ, "WORKER_POOL", "threads", {"threads", "prefork", "solo"}),
@@ -218,10 +218,14 @@ def _envs(environ: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def _encryption_key(text: str | None, where: Path) -> bytes | None:
+def _encryption_keys(text: str | None, where: Path) -> tuple[bytes, ...]:
+    """Several keys (commas between) while one is being replaced: the new one comes first."""
     if text == "none":
-        return None
-    encoded = text or _generated(where / "encryption_key")
+        return ()
+    return tuple(_encryption_key(one) for one in _words(text or _generated(where / "encryption_key")))
+
+
+def _encryption_key(encoded: str) -> bytes:
     try:
         key = base64.b64decode(encoded, validate=True)
     except binascii.Error:

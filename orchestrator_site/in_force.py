@@ -16,6 +16,6 @@ def lines(celesta: CelestaSettings, conninfo: str) -> list[str]:
         f"{celesta.queues_retention_high_cardinality}; cleaned every {celesta.queues_clean_interval}",
         f"executions are kept {f'by {len(celesta.retention)} rule(s) of CELESTA_RETENTION' if celesta.retention else 'for ever'}",
         f"{len(celesta.secrets)} secrets; {len(celesta.envs)} variables for flows; encryption "
-        f"{'on' if celesta.encryption_key else 'off'}; "
+        f"{'on' if celesta.encryption_keys else 'off'}; "
         f"task modules: {', '.join(celesta.task_modules) or 'none'}",
     ]

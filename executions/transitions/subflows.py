@@ -8,6 +8,7 @@ from executions.transitions.conclude import FAILURES, conclude
 from executions.transitions.effects import RestartExecution, StartExecution
 from executions.transitions.join import close_attempt
 from executions.transitions.turn import Turn, moment
+from executions.transitions.updates import label_text
 from flows.definition.states import State
 from flows.tasks.base import ChildEnd, ExecutableTask, Launch
 
@@ -130,7 +131,7 @@ def _labels(turn: Turn, item: Launch) -> list[dict[str, str]]:
         if label["key"].startswith(SYSTEM) or item.inherit_labels
     }
     merged.setdefault("system.correlationId", turn.execution.id)
-    merged.update(item.labels)
+    merged.update({key: label_text(value) for key, value in item.labels})
     return [{"key": key, "value": value} for key, value in merged.items()]
 
 

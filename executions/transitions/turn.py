@@ -12,6 +12,7 @@ from executions.transitions.outputs import VARIABLES, ExecutionScope, outputs_of
 from flows.definition.model import Flow, TaskPlace
 from flows.definition.states import State
 from flows.expressions.render import UNDEFINED, Services, render, render_value
+from flows.expressions.taint import mask
 from flows.tasks.base import Child, Next, Task, View
 
 Json = Any
@@ -99,7 +100,7 @@ class Turn:
         self.emit(
             WriteLog(
                 level=level,
-                message=message,
+                message=mask(message),
                 date=self.now,
                 task_run_id=None if run is None else run.id,
                 task_id=None if run is None else run.task_id,

@@ -7,6 +7,7 @@ from executions.transitions.outputs import VARS
 from executions.transitions.tree import LEAVING
 from executions.transitions.turn import Turn
 from flows.definition.states import State
+from flows.expressions.taint import mask
 from flows.tasks.base import UpdatingTask
 
 
@@ -47,5 +48,11 @@ def _variables(turn: Turn) -> dict[str, Json]:
 def merged_labels(labels: list[dict[str, str]], added: dict[str, Json]) -> list[dict[str, str]]:
     """New values take the place of old ones; system labels stay."""
     merged = {label["key"]: label["value"] for label in labels}
-    merged.update({key: str(value) for key, value in added.items()})
+    merged.update({key: label_text(value) for key, value in added.items()})
     return [{"key": key, "value": value} for key, value in merged.items()]
+
+
+def label_text(value: Json) -> str:
+    """Labels are shown and searched everywhere: what comes from a secret is stars in them."""
+    shown = mask(value)
+    return shown if isinstance(shown, str) else str(shown)

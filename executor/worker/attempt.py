@@ -13,6 +13,10 @@ PART = 10 * 1024  # a longer message becomes several lines, as in Kestra
 UNWRITTEN_LINES = 5_000  # a task that logs faster than the database takes it is slowed down
 
 
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
 class Attempt:
     """Thread-safe: the task's thread writes, the watch and the control thread stop it."""
 
@@ -28,6 +32,7 @@ class Attempt:
         self.stopped_at = 0.0
         self.killed = False
         self.mask: Callable[[str], str] = str
+        self.guard: Callable[[Json], Json] = _as_it_is  # marks the secrets inside outputs
         self.level = 0
         self._lock = threading.Lock()
         self._stops: list[Callable[[], None]] = []
@@ -64,10 +69,10 @@ class Attempt:
     def metric(self, name: str, value: float, kind: str, tags: Mapping[str, str] | None) -> None:
         row = {
             **self.place,
-            "name": name,
+            "name": self.mask(name),
             "kind": kind,
             "value": float(value),
-            "tags": dict(tags or {}),
+            "tags": {self.mask(key): self.mask(tag) for key, tag in (tags or {}).items()},
             "timestamp": datetime.now(UTC).isoformat(),
         }
         self._add_metric(row)

@@ -47,7 +47,7 @@ class Context:
         self._secrets: set[str] = set()
         self._directory = directory
         self._is_own_directory = directory is None
-        attempt.mask = self.masked
+        attempt.mask, attempt.guard = self.masked, self.guarded
 
     # Rendering.
 
@@ -83,6 +83,10 @@ class Context:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, taint.MASK)
         return text
+
+    def guarded(self, outputs: Json) -> Json:
+        """Outputs as they may be stored: what holds a secret that this task has seen is marked, and will be sealed."""
+        return taint.marked(outputs, self._secrets)
 
     # Logs and metrics.
 

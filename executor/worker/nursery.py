@@ -125,7 +125,8 @@ class Told(Attempt):
         self._tell("log", level, self.mask(message), (when or datetime.now(UTC)).isoformat())
 
     def metric(self, name: str, value: float, kind: str, tags: Mapping[str, str] | None) -> None:
-        self._tell("metric", name, value, kind, dict(tags or {}))
+        shown = {self.mask(key): self.mask(tag) for key, tag in (tags or {}).items()}
+        self._tell("metric", self.mask(name), value, kind, shown)
 
     def _tell(self, *told: Json) -> None:
         from executions.codec import dumps

@@ -22,7 +22,7 @@ def storable(outputs: Json, attempt: Attempt) -> str | None:
     if outputs is None:
         return None
     try:
-        text = codec.dumps(outputs)
+        text = codec.dumps(attempt.guard(outputs))
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise Unstorable(f"The outputs cannot be stored: {error}") from None
     limit = settings.CELESTA.message_limit_bytes

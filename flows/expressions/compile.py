@@ -106,7 +106,7 @@ class Compiler:
                     if following is UNDEFINED:
                         raise Missing(str(key), positions[keys.index(key) + 1])
                 value = following
-            return value
+            return opened(frame, value)
 
         return path if keys else single
 
@@ -118,7 +118,7 @@ class Compiler:
             value = attribute(holder, name)
             if value is UNDEFINED:
                 raise Missing(text_of(name)[:100] if not isinstance(name, (dict, list)) else "key", position)
-            return value
+            return opened(frame, value)
 
         return get
 
@@ -246,6 +246,15 @@ _COMPILERS: dict[type[nodes.Node], Callable[..., Evaluate]] = {
     nodes.TestCall: Compiler.test_call,
     nodes.FunctionCall: Compiler.function_call,
 }
+
+
+def opened(frame: Frame, value: object) -> object:
+    """Sealed secrets in the clear (and marked as secret) where a template touches them."""
+    if type(value) is dict or type(value) is list:
+        reveal = getattr(frame.services, "reveal", None)
+        if reveal is not None:
+            return reveal(value)
+    return value
 
 
 def _constant_path(node: nodes.Node) -> tuple[str, list[object], list[int]] | None:

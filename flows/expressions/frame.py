@@ -30,7 +30,7 @@ class Scope(Protocol):
 
 
 class Services(Protocol):
-    """Everything that is I/O, clock or randomness; `limits`, when there, is a Limits."""
+    """Everything that is I/O, clock or randomness; `limits`, when there, is a Limits, `reveal` opens sealed secrets."""
 
     def now(self) -> datetime:
         """Aware, in UTC."""

@@ -50,6 +50,15 @@ class SecretDecimal(Tainted, Decimal):
     pass
 
 
+def spread_values(value: object) -> object:
+    """As `spread`, but the keys of maps stay as they are: they come from elsewhere."""
+    if isinstance(value, Mapping):
+        return {key: spread_values(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [spread_values(item) for item in value]
+    return spread(value)
+
+
 def spread(value: object, text: Callable[[object], str] = str, depth: int = 0) -> object:
     """The value with all of it secret; truth values stay, dates become texts."""
     if value is None or isinstance(value, (bool, Tainted)):
@@ -158,6 +167,41 @@ def secrets_in(value: object) -> set[str]:
 
     _replace(value, note)
     return {text for text in found if text}
+
+
+def marked(value: object, secrets: Iterable[str]) -> object:
+    """The value with every occurrence of these texts marked as secret; in keys of maps they become stars."""
+    known = sorted(secrets, key=len, reverse=True)
+    return _marked(value, known, 0) if known else value
+
+
+def _marked(value: object, secrets: list[str], depth: int) -> object:
+    if isinstance(value, Tainted):
+        return value
+    if isinstance(value, str):
+        return _with_spans(value, secrets)
+    if depth > MAX_DEPTH:
+        return value
+    if isinstance(value, Mapping):
+        return {mask(_marked(key, secrets, depth + 1)): _marked(value[key], secrets, depth + 1) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [_marked(item, secrets, depth + 1) for item in value]
+    return value
+
+
+def _with_spans(text: str, secrets: list[str]) -> str:
+    found: list[Span] = []
+    for secret in secrets:
+        start = text.find(secret)
+        while start >= 0:
+            found.append((start, start + len(secret)))
+            start = text.find(secret, start + len(secret))
+    if not found:
+        return text
+    spans: list[Span] = []
+    for start, end in sorted(found):
+        _add(spans, start, end)
+    return SecretStr(text, spans)
 
 
 def _masked(value: Tainted) -> object:

@@ -27,7 +27,7 @@ def test_an_open_address_behind_a_tls_proxy_is_fine(settings: Settings) -> None:
 
 
 def test_missing_encryption_is_warned_of(settings: Settings) -> None:
-    assert found(settings, encryption_key=None) == {"celesta.W003"}
+    assert found(settings, encryption_keys=()) == {"celesta.W003"}
 
 
 def test_a_short_secret_key_is_warned_of(settings: Settings) -> None:

@@ -30,7 +30,7 @@ def test_everything_has_a_working_default(tmp_path: Path) -> None:
 def test_generated_keys_stay_the_same_and_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     first, second = read(tmp_path), read(tmp_path)
     assert first.secret_key == second.secret_key and len(first.secret_key) >= 50
-    assert first.encryption_key == second.encryption_key
+    assert first.encryption_keys == second.encryption_keys
     for name in ("secret_key", "encryption_key"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
@@ -40,7 +40,7 @@ def test_two_homes_have_different_keys(tmp_path: Path) -> None:
 
 
 def test_encryption_can_be_turned_off(tmp_path: Path) -> None:
-    assert read(tmp_path, CELESTA_ENCRYPTION_KEY="none").encryption_key is None
+    assert read(tmp_path, CELESTA_ENCRYPTION_KEY="none").encryption_keys == ()
 
 
 def test_the_environment_of_flows_is_lower_case_and_our_prefix_wins(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def mapping(context: RunContext, value: Any, name: str) -> dict[str, Json]:
 
 def json_of(content: str, name: str) -> Json:
     try:
-        return orjson.loads(content)
+        return orjson.loads(str(content))
     except orjson.JSONDecodeError as error:
         raise TaskFailure(f"The property `{name}` is not valid JSON: {error}") from None
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from flows.expressions.render import UNDEFINED
+from flows.expressions.taint import is_tainted
 
 Json = Any
 
@@ -13,6 +14,8 @@ Json = Any
 def loop_values(given: Json, render: Callable[[Any], Any]) -> list[str]:
     """A JSON text, a list or a map (its entries), rendered; duplicates are dropped. Raises ValueError."""
     values = render(given)
+    if is_tainted(values):
+        raise ValueError("Each values must not come from a secret: they are stored and shown with every task run")
     if isinstance(values, str):
         values = _parsed(values)
     if isinstance(values, Mapping):

@@ -59,7 +59,7 @@ def _named(context: RunContext, files: Any, extra: Mapping[str, Json] | None) ->
     rendered = context.render_typed(files, extra) if isinstance(files, str) else context.render(files, extra)
     if isinstance(rendered, str):
         try:
-            rendered = orjson.loads(rendered)
+            rendered = orjson.loads(str(rendered))
         except orjson.JSONDecodeError as error:
             raise TaskFailure(f"`inputFiles` is not valid JSON: {error}") from None
     if isinstance(rendered, Mapping):
@@ -102,7 +102,7 @@ def _texts(context: RunContext, value: Any) -> list[str]:
         return []
     rendered = context.render_typed(value)
     if isinstance(rendered, str):
-        rendered = orjson.loads(rendered) if rendered.startswith("[") else [rendered]
+        rendered = orjson.loads(str(rendered)) if rendered.startswith("[") else [rendered]
     return [str(item) for item in rendered]
 
 

@@ -13,6 +13,7 @@ from jsonata.jsonata import Jsonata
 from jsonata.regex_engine import RegexFlags
 from pydantic import Field
 
+from flows.expressions.taint import is_tainted, spread_values
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core.rendering import required, switch
 from flows.tasks.core.storage_items import items, write_items
@@ -102,7 +103,7 @@ def read_json(text: Any, what: str = "from") -> Json:
     if not isinstance(text, str):
         return text
     try:
-        return orjson.loads(text)
+        return orjson.loads(str(text))
     except orjson.JSONDecodeError as error:
         raise TaskFailure(f"`{what}` is not valid JSON: {error}") from None
 
@@ -115,8 +116,9 @@ class TransformValue(RunnableTask):
     max_depth: int = Field(default=1000, ge=1)
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
-        value = read_json(context.render(self.from_))
-        return {"value": evaluate(context.render(self.expression), value, self.max_depth)}
+        source, expression = context.render(self.from_), context.render(self.expression)
+        value = evaluate(expression, read_json(source), self.max_depth)
+        return {"value": spread_values(value) if is_tainted(source) or is_tainted(expression) else value}
 
 
 class TransformItems(RunnableTask):
