@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
+from executions.codec import dumps
 from executions.ids import new_id
 from executions.inputs import checked_inputs as checked_inputs
 from executions.state import Execution
@@ -20,6 +23,13 @@ class FlowDisabled(Exception):
 
 class InvalidLabel(ValueError):
     http_status = 422
+
+
+class MessageTooLarge(ValueError):
+    http_status = 413
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"Message of size {size} has exceeded the configured limit of {limit}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,16 @@ def refuse_disabled(flow: Flow) -> None:
         raise FlowDisabled(f"Illegal state: flow {flow.namespace}.{flow.id} is disabled")
 
 
+def refuse_large(parts: Json) -> None:
+    limit = settings.CELESTA.message_limit_bytes
+    text = dumps(parts)
+    if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+        raise MessageTooLarge(size, limit)
+
+
 def built(flow: Flow, start: Start, inputs: dict[str, Json], now: datetime) -> Execution:
-    """`inputs` are checked already."""
+    """`inputs` are checked already. Raises MessageTooLarge: an execution too large to be handled is not begun."""
+    refuse_large([inputs, start.variables, start.trigger, start.labels])
     execution_id = start.execution_id
     return Execution(
         id=execution_id,

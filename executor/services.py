@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from executions import encryption
 from executions.codec import dumps
 from executions.expressions import revealed
 from flows.expressions.errors import Call, NeedsResolve
@@ -16,10 +17,12 @@ _RANDOM = random.SystemRandom()
 class EngineServices:
     """Implements flows.expressions Services for one call of `advance`, which knows the answers given so far."""
 
-    __slots__ = ("_now",)
+    __slots__ = ("_now", "variables")
+    reveal = staticmethod(encryption.revealed)
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self.variables = {"envs": settings.CELESTA.envs, "globals": settings.CELESTA.globals}
 
     def now(self) -> datetime:
         return self._now

@@ -153,6 +153,10 @@ def max_bytes() -> int:
     return int(getattr(settings, "FLOW_MAX_BYTES", MAX_BYTES))
 
 
+def exists(namespace: str, flow_id: str) -> bool:
+    return FlowRecord.objects.filter(namespace=namespace, flow_id=flow_id, latest=True, deleted=False).exists()
+
+
 def record(namespace: str, flow_id: str, revision: int | None = None, *, allow_deleted: bool = False) -> FlowRecord:
     """Raises FlowNotFound."""
     rows = FlowRecord.objects.filter(namespace=namespace, flow_id=flow_id)

@@ -10,11 +10,12 @@ from rest_framework.views import APIView
 
 from executions import actions
 from executions.api import forms, reading
-from executions.api.executions import page_url, selected, visible, what_to_delete
+from executions.api.executions import CreateView, page_url, selected, visible, what_to_delete
 from executions.api.filters import parse_execution_id, parse_state
 from executions.ids import to_base62
 from executions.starting import refuse_system_labels
 from executions.state import Execution
+from flows import catalog
 from flows.access import Access, Role
 from flows.api.errors import BadRequest, Unprocessable
 from flows.api.reading import access_of
@@ -133,6 +134,9 @@ class ActionView(APIView):
     is_newer = False  # the 2.0 dialect
 
     def act(self, request: Request, execution_id: str, **_: Any) -> Response:
+        if parse_execution_id(execution_id) is None and catalog.exists(execution_id, self.action):
+            # A flow may be called like an action: these are its namespace and its name.
+            return CreateView().post(request, execution_id, self.action)
         record = reading.record_of(access_of(request), execution_id, Role.OPERATOR)
         action = ACTIONS[self.action]
         done = action.prepare(request)(execution_id)
@@ -140,7 +144,8 @@ class ActionView(APIView):
             return Response(status=action.status)
         assert isinstance(done, Execution)
         url = page_url(record.namespace, record.flow_id, done.id)
-        return Response(reading.one(parse_execution_id(done.id), url=url), status=200)
+        # As the action left it: the executor may have gone on since.
+        return Response(reading.as_left(done, url=url), status=200)
 
     post = delete = act
 

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from executions.api.serialize import execution_of_row, task_run_of_row
+from executions import store
+from executions.api.serialize import execution_json, execution_of_row, task_run_of_row
 from executions.codec import loads
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord
+from executions.state import Execution
 from flows.access import Access, Role
 from flows.api.errors import NotFound
 
@@ -40,6 +42,19 @@ class Forbidden(Exception):
 def one(uuid: UUID, *, url: str | None = None) -> Json | None:
     found = many([uuid], most_runs=None, url=url)
     return found[0] if found else None
+
+
+def as_left(execution: Execution, *, url: str | None = None) -> Json:
+    """An aggregate at hand, its large outputs fetched."""
+    shown = execution_json(execution, url=url)
+    large = {run.id: run.outputs_ref for run in execution.runs.values() if run.outputs_ref is not None}
+    if large:
+        connection.ensure_connection()
+        payloads = store.fetch_payloads(connection.connection, list(large.values()))
+        for run in shown["taskRunList"]:
+            if run["id"] in large:
+                run["outputs"] = payloads.get(large[run["id"]])
+    return shown
 
 
 def many(

@@ -173,6 +173,11 @@ class Answered:
         """`envs` and `globals`: of the process, not of the execution."""
         return getattr(self.services, "variables", {})
 
+    @property
+    def reveal(self) -> Callable[[Any], Any] | None:
+        """Decrypts secret inputs, as values marked as secret."""
+        return getattr(self.services, "reveal", None)
+
     def now(self) -> datetime:
         return self.services.now()
 

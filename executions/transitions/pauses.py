@@ -1,6 +1,7 @@
 """Waiting for a user or a date: a Pause's run and the execution with it go PAUSED, and come back by way of RESTARTED."""
 
 from executions.state import TaskRun
+from executions.transitions.conclude import allowed
 from executions.transitions.effects import WakeAt
 from executions.transitions.turn import Turn
 from flows.definition.states import State
@@ -26,7 +27,8 @@ def wake(turn: Turn, run: TaskRun) -> bool:
         return False
     state = State(run.memory.pop("wakes_as", State.RUNNING.value))
     if state is not State.RUNNING:
-        turn.log("WARN", f"The pause ended by its timeout as {state}", run)
+        turn.log("WARN", f"Nobody has resumed it in time: the pause ends as {state}", run)
+        state = allowed(turn.task(run), state)
     turn.move_run(run, state)
     if turn.execution.state is not State.PAUSED:
         turn.push(run)

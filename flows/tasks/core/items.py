@@ -27,7 +27,7 @@ class SplitItems(RunnableTask):
         if not uri.startswith("kestra:///"):
             raise TaskFailure(f"The items must be the address of a file in the internal storage, not `{uri[:200]}`")
         source = context.download(uri, context.working_directory / "items")
-        suffix = PurePosixPath(uri).suffix
+        suffix = PurePosixPath(uri).suffix or ".txt"
         uris = []
         with source.open("rb") as file:
             for number, batch in enumerate(self._batches(context, file)):

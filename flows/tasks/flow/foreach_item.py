@@ -107,7 +107,8 @@ class StartForItems(StartsFlow, ExecutableTask):
             return Progress()
         counts = dict(memory.get("counts", {}))
         if news.state is None:
-            _count(counts, State.RUNNING, 1)
+            # Nobody waits for it: to be started is all that it can bring.
+            _count(counts, State.RUNNING if self.wait else State.SUCCESS, 1)
         elif _has(memory, "started", index):
             _count(counts, State.RUNNING, -1)
             _count(counts, news.state, 1)
@@ -116,13 +117,16 @@ class StartForItems(StartsFlow, ExecutableTask):
         else:
             return Progress(State.FAILED)  # it could not even start, and neither can the others
         memory.update(_marked(memory, known, index), counts=counts)
-        return Progress(self._state(memory, counts), _outputs(memory, counts), memory)
+        return Progress(self._state(memory, counts), self._outputs(memory, counts), memory)
+
+    def _outputs(self, memory: Mapping[str, Json], counts: Mapping[str, int]) -> dict[str, Json]:
+        waiting = {"CREATED": memory["launched"] - sum(counts.values()), "RUNNING": 0} if self.wait else {}
+        return {"numberOfBatches": memory["launched"], "iterations": {**waiting, **counts}}
 
     def _state(self, memory: Mapping[str, Json], counts: Mapping[str, int]) -> State | None:
-        begun, total = sum(counts.values()), memory["launched"]
-        if begun - (counts.get(State.RUNNING, 0) if self.wait else 0) < total:
+        if sum(counts.values()) - counts.get(State.RUNNING, 0) < memory["launched"]:
             return None
-        if not self.wait or not self.transmit_failed:
+        if not self.transmit_failed:
             return State.SUCCESS
         return next((state for state in _SEVERITY if counts.get(state)), State.SUCCESS)
 
@@ -137,14 +141,6 @@ class StartForItems(StartsFlow, ExecutableTask):
             memory["ended"] = f"{int(memory['ended'], 16) & ~(1 << int(index)):x}"
         memory["counts"] = counts
         return Restart(tuple((str(child_id), int(index)) for index, (child_id, _) in failed.items()), memory)
-
-
-def _outputs(memory: Mapping[str, Json], counts: Mapping[str, int]) -> dict[str, Json]:
-    waiting = memory["launched"] - sum(counts.values())
-    return {
-        "numberOfBatches": memory["launched"],
-        "iterations": {"CREATED": waiting, "RUNNING": 0, "SUCCESS": 0, **counts},
-    }
 
 
 def _count(counts: dict[str, int], state: State, change: int) -> None:

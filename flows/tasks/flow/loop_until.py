@@ -35,7 +35,7 @@ class LoopUntil(TaskList):
         return Opening(outputs={COUNT: 1})
 
     def first(self, view: View) -> Sequence[Next]:
-        return in_order(self.tasks, iteration=_count(view))
+        return in_order(self.tasks, iteration=_count(view) - 1)
 
     def following(self, view: View, ended: Child) -> Sequence[Next]:
         return in_order(self.tasks, ended.position, ended.value, ended.iteration)
