@@ -4,10 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 
 from executions.models import SecretRecord
 from executions.storage import secrets
+from flows.access import Role
+from flows.admin_base import ScopedAdmin, access_of
 
 
 class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -46,9 +49,18 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(SecretRecord)
-class SecretAdmin(ModelAdmin):  # type: ignore[misc]
+class SecretAdmin(ScopedAdmin):
     form = SecretForm
+    change_role = Role.AUTHOR
+    may_add = may_delete = True
     list_display = ("namespace", "key", "description", "updated")
     list_filter = ("namespace",)
     search_fields = ("namespace", "key", "description")
     ordering = ("namespace", "key")
+
+    def save_model(self, request: HttpRequest, obj: SecretRecord, form: Any, change: bool) -> None:
+        """Neither from nor into a namespace where the user may not write."""
+        for namespace in {obj.namespace, form.initial.get("namespace", obj.namespace)}:
+            if not access_of(request).allows(Role.AUTHOR, namespace):
+                raise PermissionDenied(f"This needs the role author in {namespace}.")
+        super().save_model(request, obj, form, change)

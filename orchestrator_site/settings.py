@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator_site import environment, postgres
+from orchestrator_site.administration import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CELESTA = environment.read()
