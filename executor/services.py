@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.conf import settings
 
-from executions import encryption
 from executions.codec import dumps
 from executions.expressions import revealed
 from flows.expressions.errors import Call, NeedsResolve
@@ -18,7 +17,6 @@ class EngineServices:
     """Implements flows.expressions Services for one call of `advance`, which knows the answers given so far."""
 
     __slots__ = ("_now", "variables")
-    reveal = staticmethod(encryption.revealed)
 
     def __init__(self, now: datetime) -> None:
         self._now = now

@@ -165,10 +165,6 @@ class Answered:
         return getattr(self.services, "limits", None)
 
     @property
-    def reveal(self) -> Any:
-        return getattr(self.services, "reveal", None)
-
-    @property
     def variables(self) -> Mapping[str, Any]:
         """`envs` and `globals`: of the process, not of the execution."""
         return getattr(self.services, "variables", {})

@@ -25,7 +25,7 @@ VARS = "vars"
 class ExecutionScope:
     """The variables of a rendering in the executor, looked up lazily (flows.expressions Scope).
 
-    `fetch` answers for values too large to be at hand: fetch("payload", {"id": …}); `reveal` decrypts secret inputs."""
+    `fetch` answers for values too large to be at hand: fetch("payload", {"id": …})."""
 
     def __init__(
         self,
@@ -34,9 +34,7 @@ class ExecutionScope:
         run: TaskRun | None = None,
         extra: Mapping[str, Json] | None = None,
         fetch: Fetch | None = None,
-        reveal: Callable[[Json], Json] | None = None,
     ) -> None:
-        self.reveal = reveal
         self.flow, self.execution, self.run, self.extra, self.fetch = flow, execution, run, extra or {}, fetch
         self.above = {} if run is None else variables_above(execution, run)
 
@@ -347,7 +345,7 @@ def _vars(scope: ExecutionScope) -> dict[str, Json]:
 _ROOTS: dict[str, Callable[[ExecutionScope], object]] = {
     "flow": _flow,
     "execution": _execution,
-    "inputs": lambda scope: scope.execution.inputs if scope.reveal is None else scope.reveal(scope.execution.inputs),
+    "inputs": lambda scope: scope.execution.inputs,
     "outputs": lambda scope: _Outputs(scope.flow, scope.execution, scope.run, scope.fetch).everything(),
     "tasks": _states,
     "vars": _vars,

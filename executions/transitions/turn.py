@@ -120,8 +120,7 @@ class Turn:
 
     def scope(self, run: TaskRun | None, extra: Mapping[str, Json] | None = None) -> ExecutionScope:
         outside: Mapping[str, Json] = getattr(self.services, "variables", {})
-        reveal = getattr(self.services, "reveal", None)
-        return ExecutionScope(self.flow, self.execution, run, {**outside, **(extra or {})}, self.services.call, reveal)
+        return ExecutionScope(self.flow, self.execution, run, {**outside, **(extra or {})}, self.services.call)
 
     def render(self, value: Json, run: TaskRun | None, extra: Mapping[str, Json] | None = None) -> Json:
         """Deep; a template that is a single expression keeps its type. Raises ExpressionError, NeedsResolve."""

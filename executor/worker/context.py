@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from executions import encryption, store
+from executions import store
 from executions.expressions import SiteServices, place_of
 from executions.storage.base import StorageError, cache_prefix, path_of, task_prefix, uri_of
 from executions.transitions.outputs import scope_from_context
@@ -33,8 +33,6 @@ class Context:
         tools: Tools,
         directory: Path | None = None,
     ) -> None:
-        # Secret inputs travel encrypted, and are clear (and masked in logs) inside the task only.
-        roots = {**roots, "inputs": encryption.revealed(roots.get("inputs") or {})}
         self.roots, self.task, self._attempt, self._tools = roots, task, attempt, tools
         self.execution_id: str = roots["execution"]["id"]
         self.namespace: str = roots["flow"]["namespace"]
@@ -71,8 +69,7 @@ class Context:
         return scope_from_context(self.roots, self._fetch, {**self._extra, **extra})
 
     def _fetch(self, kind: str, name: str) -> object:
-        found = self._tools.left_out(self.roots, kind, name)
-        return encryption.revealed(found) if kind == "inputs" else found
+        return self._tools.left_out(self.roots, kind, name)
 
     def _noted(self, value: Any) -> Any:
         if taint.is_tainted(value):
