@@ -6,7 +6,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -41,7 +40,7 @@ _sockets = _optional("executions.live.websocket", "urlpatterns") or []
 application = ProtocolTypeRouter(
     {
         "http": _front(django_application) if _front else django_application,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_sockets))),
+        "websocket": AllowedHostsOriginValidator(URLRouter(_sockets)),
         "lifespan": lifespan,
     }
 )

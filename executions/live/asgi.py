@@ -1,6 +1,8 @@
 """What stands before Django in a web process: event streams and the hot create route; all else goes on to Django."""
 
 import re
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -11,7 +13,12 @@ from executions.live.events import follow_events
 from executions.live.http import Application, Receive, Scope, Send
 from executions.live.sse import follow_execution, follow_logs
 
-_FOLLOW = re.compile(r"/api/v1/(?:main/)?(executions|logs)/([^/]+)/follow")
+# All of these are GET. The first group is what is followed.
+STREAMS = (
+    (re.compile(r"/api/v1/(?:main/)?executions/([^/]+)/follow"), follow_execution),
+    (re.compile(r"/api/v1/(?:main/)?logs/([^/]+)/follow"), follow_logs),
+    (re.compile(r"/events/?"), follow_events),
+)
 _CREATE = re.compile(r"/api/v1/(?:main/)?executions/(?:trigger/)?([^/]+)/([^/]+)")
 # Second parts of `/executions/{id}/…` and first parts of `/executions/…/by-ids`: no flows, no namespaces.
 _WORDS = {
@@ -35,14 +42,26 @@ def front(django: Application) -> Application:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if method == "GET" and (found := _FOLLOW.fullmatch(path)):
-            follow = follow_execution if found[1] == "executions" else follow_logs
-            await follow(scope, receive, send, found[2])
-        elif method == "GET" and path in ("/events", "/events/"):
-            await follow_events(scope, receive, send)
+        if path.startswith("/api/") and path.endswith("/"):
+            # Kestra's server takes an address with a slash at its end for the same.
+            path = path.rstrip("/")
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        if method == "GET" and (stream := _stream(path)):
+            await stream(scope, receive, send)
         elif method == "POST" and (found := _CREATE.fullmatch(path)) and not _WORDS & {found[1], found[2]}:
             await create(scope, receive, send, found[1], found[2])
         else:
             await django(scope, receive, send)
 
     return application
+
+
+def _stream(path: str) -> Application | None:
+    for pattern, follow in STREAMS:
+        if found := pattern.fullmatch(path):
+            return partial(_follow, follow, found.groups())
+    return None
+
+
+async def _follow(follow: Any, arguments: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
+    await follow(scope, receive, send, *arguments)

@@ -117,7 +117,7 @@ async def _guarded(scope: Scope, receive: Receive, send: Send, execution_id: str
             raise missing from None
         level = _level(query_of(scope)) if logs else 0
         async with fanout.current().watching(execution_id, logs=logs) as watch:
-            await _appeared(watch)
+            await appeared(watch)
             if watch.row is None or not caller.access.allows(Role.VIEWER, watch.row["namespace"]):
                 raise missing
             stream = Stream(scope, receive, send, watch.row["namespace"])
@@ -132,7 +132,7 @@ async def _guarded(scope: Scope, receive: Receive, send: Send, execution_id: str
             await stream.close()
 
 
-async def _appeared(watch: Watch) -> None:
+async def appeared(watch: Watch) -> None:
     deadline = time.monotonic() + APPEAR_SECONDS
     while watch.row is None and time.monotonic() < deadline:
         with suppress(TimeoutError):

@@ -1,0 +1,296 @@
+"""Event streams and sockets, through the very ASGI application that a web process serves, without a server."""
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.db import close_old_connections, connections
+
+from executions import database, store
+from executions.live import asgi, fanout, sse, websocket
+from executions.queue import postgres as queue
+from executions.state import Execution
+from flows.definition.states import State
+from flows.models import NamespaceGrant
+from orchestrator_site.asgi import application
+from tests.integration.rest_support import FLOW, PASSWORD, Rest, a_finished_run, a_line, administrator, member, stored
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nobody_remembered")]
+Headers = list[tuple[bytes, bytes]]
+
+
+def basic(name: str) -> Headers:
+    return [(b"authorization", b"Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()))]
+
+
+def in_loop(test: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        try:
+            await asyncio.wait_for(test(), 30)
+        finally:
+            await fanout.current().close()
+
+    asyncio.run(run())
+
+
+async def in_thread(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Rows are written as another process would: on a connection of their own."""
+
+    def call() -> Any:
+        try:
+            return function(*arguments, **named)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(call)
+
+
+def http(method: str, path: str, headers: Headers) -> ApplicationCommunicator:
+    address, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": address,
+        "raw_path": address.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"host", b"localhost"), *headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "scheme": "http",
+    }
+    return ApplicationCommunicator(application, scope)
+
+
+async def answer(method: str, path: str, headers: Headers | None = None) -> dict[str, Any]:
+    communicator = http(method, path, headers or [])
+    await communicator.send_input({"type": "http.request", "body": b""})
+    begun = await communicator.receive_output(15)
+    body, more = b"", True
+    while more:
+        message = await communicator.receive_output(15)
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    await communicator.wait()
+    return {"status": begun["status"], "body": body, "headers": dict(begun["headers"])}
+
+
+@asynccontextmanager
+async def stream(path: str, headers: Headers) -> AsyncIterator[Callable[[], Awaitable[dict[str, str]]]]:
+    """A function that waits for the next event; {} at the end of the stream."""
+    communicator = http("GET", path, headers)
+    await communicator.send_input({"type": "http.request", "body": b""})
+    begun = await communicator.receive_output(15)
+    assert begun["status"] == 200, begun
+    assert dict(begun["headers"])[b"content-type"].startswith(b"text/event-stream")
+    waiting: list[str] = []
+
+    async def following() -> dict[str, str]:
+        while not waiting:
+            message = await communicator.receive_output(15)
+            waiting.extend(part for part in message["body"].decode().split("\n\n") if part.strip(":\n"))
+            if not message.get("more_body"):
+                return {}
+        return dict(line.split(": ", 1) for line in waiting.pop(0).split("\n"))
+
+    yield following
+    await communicator.send_input({"type": "http.disconnect"})
+    await communicator.wait()
+
+
+def socket(path: str, headers: Headers, origin: bytes = b"http://localhost") -> ApplicationCommunicator:
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"origin", origin), *headers],
+        "subprotocols": [],
+    }
+    return ApplicationCommunicator(application, scope)
+
+
+async def is_opened(communicator: ApplicationCommunicator) -> bool:
+    await communicator.send_input({"type": "websocket.connect"})
+    return bool((await communicator.receive_output(15))["type"] == "websocket.accept")
+
+
+async def closed_with(communicator: ApplicationCommunicator) -> int:
+    message = await communicator.receive_output(15)
+    assert message["type"] == "websocket.close", message
+    await communicator.send_input({"type": "websocket.disconnect", "code": message["code"]})
+    await communicator.wait()
+    return int(message["code"])
+
+
+async def received(communicator: ApplicationCommunicator) -> Any:
+    return json.loads((await communicator.receive_output(15))["text"])
+
+
+def move_on(execution: Execution, state: State) -> None:
+    """As the engine does: the row, and the hint that followers wake up by."""
+    connection = database.current()
+    known = store.load(connection, execution.id)
+    assert known is not None
+    known.move(state, datetime.now(UTC))
+    store.save(connection, [known])
+    queue.publish_all(connection, [store.hint(known)])
+    queue.notify(connection, queue.STREAM)
+
+
+def stream_paths(execution_id: str) -> list[str]:
+    """One of every stream that the web process serves before Django."""
+    found = []
+    for pattern, _ in asgi.STREAMS:
+        path = re.sub(r"\(\[\^/\]\+\)", execution_id, pattern.pattern)
+        path = re.sub(r"\(\?:.*?\)\?|/\?$", "", path)
+        assert pattern.fullmatch(path), path
+        found.append(path if execution_id in path else f"{path}?channel=execution.{execution_id}")
+    return found
+
+
+def test_every_stream_refuses_who_is_not_known_and_who_may_not_look() -> None:
+    execution = stored(namespace="secret.ns")
+    member("eve", "namespace_admin", "other")
+
+    async def test() -> None:
+        for path in stream_paths(execution.id):
+            for headers in ([], [(b"authorization", b"Bearer cel_wrong")], [(b"cookie", b"sessionid=none")]):
+                refused = await answer("GET", path, headers)
+                assert refused["status"] == 401, path
+                assert "message" in json.loads(refused["body"])
+            assert (await answer("GET", path, basic("eve")))["status"] == 404, path
+
+    in_loop(test)
+
+
+def test_the_hot_create_route_refuses_the_same_callers() -> None:
+    member("eve", "namespace_admin", "other")
+    member("vera", "viewer", "tests.rest")
+
+    async def test() -> None:
+        path = "/api/v1/main/executions/tests.rest/hello"
+        assert (await answer("POST", path, [(b"authorization", b"Bearer cel_wrong")]))["status"] == 401
+        assert (await answer("POST", path))["status"] == 401
+        for name in ("eve", "vera"):
+            assert (await answer("POST", path, basic(name)))["status"] == 403
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("headers", [[], [(b"authorization", b"Bearer cel_wrong")], [(b"cookie", b"sessionid=x")]])
+def test_every_socket_refuses_who_is_not_known(headers: Headers) -> None:
+    execution = stored()
+
+    async def test() -> None:
+        for pattern in websocket.urlpatterns:
+            path = "/" + str(pattern.pattern).replace("<str:execution_id>", execution.id)
+            opened = socket(path, headers)
+            assert not await is_opened(opened) or await closed_with(opened) == 4401, path
+
+    in_loop(test)
+
+
+def test_a_socket_shows_nothing_of_another_namespace_nor_to_another_site() -> None:
+    execution = stored(namespace="secret.ns")
+    member("eve", "namespace_admin", "other")
+    administrator()
+
+    async def test() -> None:
+        for path in (f"/ws/executions/{execution.id}", "/ws/executions/nonsense"):
+            refused = socket(path, basic("eve"))
+            assert await is_opened(refused)
+            assert await closed_with(refused) == 4404
+        assert not await is_opened(socket(f"/ws/executions/{execution.id}", basic("root"), b"https://evil.example"))
+
+    in_loop(test)
+
+
+def test_a_followed_execution_is_seen_to_its_end() -> None:
+    administrator()
+    execution = stored(state=State.RUNNING)
+
+    async def test() -> None:
+        async with stream(f"/api/v1/main/executions/{execution.id}/follow", basic("root")) as following:
+            assert await following() == {"id": "start", "data": json.dumps({"id": execution.id}).replace(" ", "")}
+            first = await following()
+            assert first["id"] == "progress" and json.loads(first["data"])["state"]["current"] == "RUNNING"
+            await in_thread(move_on, execution, State.SUCCESS)
+            last = await following()
+            assert last["id"] == "end" and json.loads(last["data"])["state"]["current"] == "SUCCESS"
+            assert await following() == {}
+
+    in_loop(test)
+
+
+def test_followed_log_lines_come_in_order_above_the_level_and_close_at_the_end() -> None:
+    administrator()
+    execution = stored(state=State.RUNNING)
+    a_line(execution, "first")
+    a_line(execution, "hidden", 1)
+
+    async def test() -> None:
+        async with stream(f"/api/v1/logs/{execution.id}/follow?minLevel=INFO", basic("root")) as following:
+            assert (await following())["id"] == "start"
+            assert json.loads((await following())["data"])["message"] == "first"
+            await in_thread(a_line, execution, "second", 4)
+            await in_thread(move_on, execution, State.SUCCESS)
+            line = await following()
+            assert line["id"] == "progress" and json.loads(line["data"])["message"] == "second"
+            assert await following() == {}
+
+    in_loop(test)
+
+
+def test_a_socket_gives_the_whole_then_what_changed_then_closes() -> None:
+    administrator()
+    execution = stored(a_finished_run("one"), state=State.RUNNING)
+
+    async def test() -> None:
+        opened = socket(f"/ws/executions/{execution.id}", basic("root"))
+        assert await is_opened(opened)
+        whole = await received(opened)
+        assert whole["reset"] is True and [run["taskId"] for run in whole["taskRuns"]] == ["one"]
+        await in_thread(move_on, execution, State.SUCCESS)
+        change = await received(opened)
+        assert change["execution"]["state"]["current"] == "SUCCESS" and change["taskRuns"] == []
+        assert change["version"] > whole["version"]
+        assert await closed_with(opened) == 1000
+
+    in_loop(test)
+
+
+def test_a_withdrawn_right_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.3)
+    execution = stored(state=State.RUNNING, namespace="a.b")
+    member("vera", "viewer", "a")
+
+    async def test() -> None:
+        async with stream(f"/api/v1/executions/{execution.id}/follow", basic("vera")) as following:
+            assert (await following())["id"] == "start"
+            assert (await following())["id"] == "progress"
+            await in_thread(NamespaceGrant.objects.all().delete)
+            assert await following() == {}
+
+    in_loop(test)
+
+
+def test_a_repeated_key_creates_once_and_waiting_answers_the_end() -> None:
+    rest = Rest(administrator())
+    assert rest.post("flows", FLOW).status_code == 200
+    close_old_connections()
+
+    async def test() -> None:
+        path = "/api/v1/executions/tests.rest/hello"
+        headers = [*basic("root"), (b"idempotency-key", b"one")]
+        first, second = [json.loads((await answer("POST", path, headers))["body"])["id"] for _ in range(2)]
+        assert first == second
+        other = json.loads((await answer("POST", path + "/", basic("root")))["body"])
+        assert other["id"] != first and other["state"]["current"] == "CREATED"
+
+    in_loop(test)
