@@ -132,6 +132,14 @@ def label_list(labels: Labels) -> list[dict[str, str]]:
     return [{"key": str(label["key"]), "value": str(label["value"])} for label in labels or ()]
 
 
+def start(execution: Execution) -> Execution:
+    """Store an execution that a trigger has built; it exists exactly if the surrounding transaction commits."""
+    with transaction.atomic():
+        store.create(database.current(), [execution])
+        bell.ring()
+    return execution
+
+
 # --- one execution. All raise NoSuchExecution, and ActionRefused.
 
 
@@ -278,12 +286,17 @@ def _resume_inputs(
     flow: Flow, execution: Execution, inputs: Mapping[str, Json] | None, files: Mapping[str, Any] | None
 ) -> dict[str, Json]:
     """Checked against what the task that paused asks for. Raises InvalidInputs."""
+    wanted = resume_inputs_of(flow, execution)
+    return checked_inputs(flow, dict(inputs or {}), dict(files or {}), execution.id, execution.trigger, wanted)
+
+
+def resume_inputs_of(flow: Flow, execution: Execution) -> Sequence[Any]:
+    """What the task that paused wants to be told; after a pause by hand nothing is asked."""
     run = control.paused_run(execution)
     place = None if run is None else flow.task_index.get(run.task_id)
     if place is None or not isinstance(place.task, FlowableTask) or execution.state not in control.RESUMABLE:
-        return {}
-    wanted = place.task.resume_inputs()
-    return checked_inputs(flow, dict(inputs or {}), dict(files or {}), execution.id, execution.trigger, wanted)
+        return ()
+    return place.task.resume_inputs()
 
 
 def _now() -> datetime:

@@ -67,6 +67,11 @@ def revealed(value: Json) -> Json:
         raise ExpressionError(str(error)) from None
 
 
+def site_variables() -> dict[str, Json]:
+    """Variables of every expression that come from this site, not from the flow or the execution."""
+    return {"envs": dict(settings.CELESTA.envs), "globals": dict(settings.CELESTA.globals)}
+
+
 class SiteServices:
     """Implements flows.expressions Services for one execution (or one about to be)."""
 

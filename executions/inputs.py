@@ -1,13 +1,11 @@
 """Given inputs of a new (or resumed) execution: uploads stored, templates of defaults rendered, secrets encrypted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from django.conf import settings
-
 from executions import database, encryption
-from executions.expressions import SiteServices, place_of
+from executions.expressions import SiteServices, place_of, site_variables
 from executions.storage.base import execution_prefix, uri_of
 from executions.storage.site import current as current_storage
 from flows.definition.input_types import Input
@@ -35,7 +33,7 @@ def checked_inputs(
     return check_inputs(
         wanted,
         values,
-        render=_renderer(flow, execution_id, trigger, connection),
+        render=renderer(flow, execution_id, trigger, connection),
         encrypt=encryption.encrypt if encryption.is_configured() else None,
     )
 
@@ -48,18 +46,20 @@ def answers(
     return answer_inputs(
         inputs,
         values,
-        render=_renderer(flow, "", None, None),
+        render=renderer(flow, "", None, None),
         encrypt=encryption.encrypt if encryption.is_configured() else None,
     )
 
 
-def _renderer(flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None, connection: Any) -> Any:
+def renderer(
+    flow: Flow, execution_id: str, trigger: Mapping[str, Json] | None = None, connection: Any = None
+) -> Callable[[Any, Mapping[str, Json]], Json]:
+    """Renders a value, with given inputs in scope, for an execution that does not exist yet."""
     roots: dict[str, Any] = {
         "flow": {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision},
         "execution": {"id": execution_id},
         "vars": flow.variables,
-        "envs": dict(settings.CELESTA.envs),
-        "globals": dict(settings.CELESTA.globals),
+        **site_variables(),
         "labels": {label["key"]: label["value"] for label in flow.labels},
         "trigger": dict((trigger or {}).get("variables") or {}),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from executions.models import TriggerRecord
+from executions.models import TriggerRecord, TriggerWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def unlock(keys: Sequence[Key]) -> int:
 
 def restart(key: Key) -> None:
     """As new: no cursor, no window of conditions, nothing waited for."""
+    windows = TriggerWindow.objects.filter(namespace=key.namespace, flow_id=key.flow_id, trigger_id=key.trigger_id)
+    windows.delete()
     _update([key], execution_id=None, state={}, next_date=None)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from executions import encryption, triggering
-from executions.expressions import SiteServices, place_of
+from executions.expressions import SiteServices, place_of, site_variables
 from executions.state import Execution
 from executions.transitions import effects as fx
 from executions.transitions.outputs import ExecutionScope
@@ -232,6 +232,7 @@ class _View:
         self._services = _Services(lambda: nullcontext(connection), place)
         own = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}
         extra = {
+            **site_variables(),
             "flow": own,
             "vars": flow.variables,
             "trigger": encryption.revealed(self.trigger),

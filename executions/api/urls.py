@@ -4,7 +4,22 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from executions.api import control, executions, files, logs, lookups, misc, namespaces, outputs, runs, stats, triggers
+from executions.api import (
+    control,
+    executions,
+    files,
+    inspect,
+    logs,
+    lookups,
+    misc,
+    namespaces,
+    outputs,
+    runs,
+    stats,
+    triggers,
+    validation,
+    webhooks,
+)
 
 E, F, N = "executions", "<str:execution_id>", "namespaces/<str:namespace>"
 
@@ -90,11 +105,20 @@ urlpatterns: list[URLPattern] = [
     path(f"{E}/by-query", control.DeleteByQueryView.as_view()),
     path(f"{E}/trigger/<str:namespace>/<str:flow_id>", executions.CreateView.as_view()),
     *_actions(),
+    path(f"{E}/webhook/<str:namespace>/<str:flow_id>/<str:key>", webhooks.WebhookView.as_view()),
+    path(f"{E}/webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:path>", webhooks.WebhookView.as_view()),
+    path(f"{E}/{F}/resume/validate", validation.ValidateResumeView.as_view()),
+    path(f"{E}/{F}/graph", inspect.GraphView.as_view()),
+    path(f"{E}/{F}/eval", inspect.EvalView.as_view()),
+    path(f"{E}/{F}/actions/eval", inspect.EvalView.as_view()),
+    path(f"{E}/{F}/eval/<str:task_run_id>", inspect.EvalView.as_view()),
+    path(f"{E}/{F}/actions/eval/<str:task_run_id>", inspect.EvalView.as_view()),
     path(f"{E}/{F}/flow", lookups.FlowOfExecutionView.as_view()),
     path(f"{E}/{F}/file", files.ExecutionFileView.as_view()),
     path(f"{E}/{F}/file/metas", files.ExecutionFileMetasView.as_view()),
     path(f"{E}/{F}/file/preview", files.ExecutionFilePreviewView.as_view()),
     path(f"{E}/{F}", executions.ExecutionView.as_view()),
+    path(f"{E}/<str:namespace>/<str:flow_id>/validate", validation.ValidateCreateView.as_view()),
     path(f"{E}/<str:namespace>/<str:flow_id>", executions.CreateView.as_view()),
     path(f"outputs/executions/{F}", outputs.ExecutionOutputsView.as_view()),
     path(f"outputs/tasks/{F}", outputs.TaskOutputsView.as_view()),

@@ -16,7 +16,7 @@ S = State
 # In these states an execution may be acted on by …
 KILLABLE = frozenset({S.CREATED, S.QUEUED, S.RUNNING, S.PAUSED, S.BREAKPOINT, S.RESTARTED, S.RETRYING, S.KILLING})
 PAUSABLE = frozenset({S.RUNNING, S.RETRYING})
-RESUMABLE = frozenset({S.PAUSED, S.BREAKPOINT})
+RESUMABLE = frozenset(state for state in S if state.is_paused)
 FORCEABLE = frozenset({S.CREATED, S.QUEUED, S.RUNNING, S.PAUSED, S.BREAKPOINT, S.RESTARTED, S.RETRYING})
 UNQUEUED = frozenset({S.RUNNING, S.CANCELLED, S.FAILED})
 ENDS = frozenset({S.SUCCESS, S.WARNING, S.FAILED, S.KILLED, S.CANCELLED})

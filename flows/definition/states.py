@@ -25,6 +25,11 @@ class State(StrEnum):
         return self in TERMINAL
 
     @property
+    def is_paused(self) -> bool:
+        """Waits for a user."""
+        return self in (State.PAUSED, State.BREAKPOINT)
+
+    @property
     def is_failed(self) -> bool:
         return self is State.FAILED
 
