@@ -72,6 +72,12 @@ def follow_flow(connection: Connection, namespace: str, flow_id: str, trigger_id
     connection.execute(_SQL["follow_flow"], parameters)
 
 
+def switch(connection: Connection, key: TriggerKey, *, is_disabled: bool) -> bool:
+    """False: there is no such trigger."""
+    parameters = {**dict(zip(_TRIGGER, key, strict=True)), "disabled": is_disabled}
+    return connection.execute(_SQL["switch"], parameters).fetchone() is not None
+
+
 def forget_lineages(connection: Connection, seconds: float) -> int:
     """Budgets that nobody has touched for so long."""
     return int(connection.execute(_SQL["forget_lineages"], {"seconds": seconds}).rowcount)

@@ -59,5 +59,9 @@ INSERT INTO triggers (namespace, flow_id, trigger_id, disabled, state, updated)
 SELECT %(namespace)s, %(flow_id)s, id, false, '{}', now() FROM unnest(%(ids)s::text[]) AS id
 ON CONFLICT (namespace, flow_id, trigger_id) DO NOTHING;
 
+-- name: switch
+UPDATE triggers SET disabled = %(disabled)s, updated = now()
+WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND trigger_id = %(trigger_id)s RETURNING id;
+
 -- name: forget_lineages
 DELETE FROM lineages WHERE updated < now() - make_interval(secs => %(seconds)s);

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 
 from executions.codec import dumps
-from executions.expressions import revealed
+from executions.expressions import revealed, site_variables
 from flows.expressions.errors import Call, NeedsResolve
 from flows.expressions.frame import Random
 
@@ -20,7 +20,7 @@ class EngineServices:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self.variables = {"envs": settings.CELESTA.envs, "globals": settings.CELESTA.globals}
+        self.variables = site_variables()
 
     def now(self) -> datetime:
         return self._now

@@ -19,6 +19,7 @@ from executions.transitions.outputs import ExecutionScope, value_path
 from flows import catalog
 from flows.access import Access, Role
 from flows.api.errors import NotFound, Unprocessable
+from flows.api.reading import access_of
 from flows.api.topology import expanded_of, subflow_of
 from flows.definition.graph import Run, Subflow, flow_graph
 from flows.definition.model import Flow
@@ -34,12 +35,12 @@ class GraphView(APIView):
     """GET /executions/{id}/graph: the flow's graph with the runs that there are."""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        record = reading.record_of(request.auth, execution_id)
+        record = reading.record_of(access_of(request), execution_id)
         execution, flow = _loaded(execution_id)
         assert record.namespace == execution.namespace
 
         def find(task: Task, run: Run | None) -> Subflow:
-            return _subflow(request.auth, task, run)
+            return _subflow(access_of(request), task, run)
 
         graph = flow_graph(flow, runs=RunsOf(execution), expanded=expanded_of(request), find_subflow=find)
         return Response(graph)
@@ -89,7 +90,7 @@ class EvalView(APIView):
     roles = {"POST": Role.AUTHOR}
 
     def post(self, request: Request, execution_id: str, task_run_id: str | None = None, **_: Any) -> Response:
-        reading.record_of(request.auth, execution_id, Role.AUTHOR)
+        reading.record_of(access_of(request), execution_id, Role.AUTHOR)
         template = request.body.decode("utf-8", "replace")
         if len(template) > LONGEST_EXPRESSION:
             raise Unprocessable(f"Illegal argument: the expression is longer than {LONGEST_EXPRESSION:,} characters")

@@ -14,6 +14,7 @@ from executions.starting import refuse_disabled
 from flows import catalog
 from flows.access import Role
 from flows.api.errors import Conflict, NotFound
+from flows.api.reading import access_of
 from flows.definition.inputs import Answer
 from flows.definition.json_form import input_json
 from flows.definition.model import Flow
@@ -36,7 +37,7 @@ class ValidateResumeView(APIView):
     roles = {"POST": Role.OPERATOR}
 
     def post(self, request: Request, execution_id: str, **_: Any) -> Response:
-        reading.record_of(request.auth, execution_id, Role.OPERATOR)
+        reading.record_of(access_of(request), execution_id, Role.OPERATOR)
         execution = store.load(database.current(), execution_id)
         if execution is None:
             raise NotFound(f"execution {execution_id[:60]}")

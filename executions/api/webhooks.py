@@ -13,6 +13,7 @@ from executions.api.executions import WAIT_SECONDS, page_url, wait_for_end
 from executions.api.filters import parse_execution_id
 from executions.api.serialize import execution_json
 from executions.state import Execution
+from flows.triggers.webhook import Webhook
 
 
 class WebhookView(APIView):
@@ -39,7 +40,7 @@ class WebhookView(APIView):
     get = post = put = call
 
 
-def _answered(trigger: webhooks.Webhook, execution: Execution) -> Response | HttpResponse:
+def _answered(trigger: Webhook, execution: Execution) -> Response | HttpResponse:
     url = page_url(execution.namespace, execution.flow_id, execution.id)
     shown = execution_json(execution, url=url)
     if trigger.wait:
@@ -56,7 +57,7 @@ def _answered(trigger: webhooks.Webhook, execution: Execution) -> Response | Htt
     return Response(outputs, status=status)
 
 
-def _status(trigger: webhooks.Webhook) -> int:
+def _status(trigger: Webhook) -> int:
     try:
         status = int(trigger.response_code or 200)
     except ValueError:
