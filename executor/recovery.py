@@ -42,6 +42,7 @@ class Recovery(Background):
         self._lock_key = 0
         self._enlisted = False
         self._last_beat = self._last_slow_look = self._since = 0.0
+        self._rung: dict[int, tuple[float, float]] = {}  # job -> when to ring for it again, and the interval after
         self._unlocked: dict[tuple[str, str], float] = {}  # (service, its beat) -> when first seen without lock
 
     def opened(self, connection: Connection) -> None:
@@ -116,14 +117,26 @@ class Recovery(Background):
     def _look_slowly(self, connection: Connection) -> None:
         """What no event tells of."""
         self._lose_jobs(connection, LOST_CLAIM)
-        unclaimed = queue.unclaimed_jobs(connection, UNCLAIMED)
-        if unclaimed:
-            queue.notify(connection, queue.JOBS, "r")
-            if self._ring is not None:
-                self._ring(unclaimed)
+        self._ring_again(connection, queue.unclaimed_jobs(connection, UNCLAIMED))
         queue.park_strays(connection)
         for namespace, flow_id in store.drop_orphan_slots(connection):
             self._grant(connection, namespace, flow_id)
+
+    def _ring_again(self, connection: Connection, unclaimed: Sequence[Job]) -> None:
+        """Each job at growing intervals: those that merely wait for busy workers must not flood a broker."""
+        if not unclaimed:
+            self._rung.clear()
+            return
+        queue.notify(connection, queue.JOBS, "r")
+        if self._ring is None:
+            return
+        now = time.monotonic()
+        known = {job.id: self._rung.get(job.id, (0.0, SLOW_LOOK)) for job in unclaimed}
+        due = [job for job in unclaimed if known[job.id][0] <= now]
+        known |= {job.id: (now + known[job.id][1], known[job.id][1] * 2) for job in due}
+        self._rung = known
+        if due:
+            self._ring(due)
 
     def _grant(self, connection: Connection, namespace: str, flow_id: str) -> None:
         try:

@@ -11,9 +11,11 @@ from django.core.exceptions import (
     SuspiciousOperation,
     TooManyFieldsSent,
 )
-from django.db import DataError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import DataError as RawDataError
+from psycopg import InterfaceError as RawInterfaceError
+from psycopg import OperationalError as RawOperationalError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -84,6 +86,9 @@ def describe(error: Exception) -> tuple[int, str, list[dict[str, Any]] | None]:
             return error.status_code, _text(error.detail), None
         case DataError() | RawDataError():
             return 422, "Illegal argument: a value that the database cannot hold", None
+        case OperationalError() | InterfaceError() | RawOperationalError() | RawInterfaceError():
+            log.warning("request failed, the database is away: %s", str(error).strip().partition("\n")[0])
+            return 503, "The database cannot be reached at the moment", None
     reference = uuid.uuid4().hex[:12]
     log.exception("request failed (%s)", reference, exc_info=error)
     return 500, f"Internal Server Error ({reference})", None

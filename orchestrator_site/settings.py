@@ -171,9 +171,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_POOL = CELESTA.worker_pool
 CELERY_WORKER_CONCURRENCY = CELESTA.worker_concurrency
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: jobs are safe in the database meanwhile
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # One message at a time per free thread; Redis need not emulate acknowledgements: the sweeper rings lost jobs again.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False} if (CELESTA.broker_url or "").startswith("redis") else {}
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"ack_emulation": False, "socket_connect_timeout": 5, "socket_timeout": 10}
+    if (CELESTA.broker_url or "").startswith("redis")
+    else {}
+)
 # Where the executor layer finds the application.
 CELERY_APP = "orchestrator_site.celery:app"
 

@@ -298,7 +298,9 @@ def faults_of(plant: Plant, runs: int | None = None, most_lost: int = 0) -> list
 
 def _wrong_history(state: str, histories: list[list[str]]) -> Iterator[str]:
     names = [name for name, _ in histories]
-    ends = [name for name in names if name in TERMINAL]
+    ends = [
+        name for name, after in zip(names, [*names[1:], ""], strict=True) if name in TERMINAL and after != "RETRYING"
+    ]
     if len(ends) != 1 or names[-1] not in TERMINAL:
         yield f"ends {len(ends)} times: {names}"
     if names[-1] != state:

@@ -4,11 +4,14 @@ The wire format is Kestra's: the kind of an event stands in its `id`, events hav
 """
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import Any
 
 import orjson
+import psycopg
+from django.db import DatabaseError
 
 from executions.api.serialize import LEVELS
 from executions.ids import to_uuid
@@ -17,6 +20,7 @@ from executions.live.http import Disconnected, Receive, Refusal, Scope, Send, ca
 from executions.live.watch import Tail, Watch
 from flows.access import Role
 
+log = logging.getLogger("celesta.live")
 HEARTBEAT_SECONDS = 10.0
 RECHECK_SECONDS = 4.0  # a logout or a withdrawn right ends the stream within this time
 APPEAR_SECONDS = 10.0  # a follower may come before the execution is committed
@@ -84,6 +88,8 @@ class Stream:
             caller = await caller_of(self._scope)
         except Refusal:
             raise Disconnected from None
+        except DatabaseError:
+            return  # nobody can tell now: asked again in a moment
         access = caller.access
         if not (
             access.allows_somewhere(Role.VIEWER) if self._anywhere else access.allows(Role.VIEWER, self._namespace)
@@ -127,6 +133,10 @@ async def _guarded(scope: Scope, receive: Receive, send: Send, execution_id: str
         await refuse(send, scope, refusal)
     except Disconnected:
         pass
+    except (DatabaseError, psycopg.OperationalError) as error:
+        log.warning("a stream ends, the database is away: %s", str(error).strip())
+        if stream is None:
+            await refuse(send, scope, Refusal(503, "The database cannot be reached at the moment"))
     finally:
         if stream is not None:
             await stream.close()

@@ -1,10 +1,13 @@
 """The database goes away under load: restarted, crashed, every connection cut. Nothing is lost and nobody has to help."""
 
+import asyncio
 import os
 import random
 import signal
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from executions.ids import to_base62
 from orchestrator_site import postgres, postgres_cluster
 from orchestrator_site.postgres_cluster import Cluster
+from tests.faults.test_live_followers import Transcript
 from tests.plant import Plant, django_on, eventually, settled_faults
 
 WORK = """
@@ -96,6 +101,45 @@ def test_postgresql_restarted_and_crashed_under_load(own_plant: Plant, cluster: 
     assert settled_faults(plant, runs=3, most_lost=1) == []
     assert plant.rows("SELECT DISTINCT state FROM executions") == [("SUCCESS",)]
     assert executor.popen.poll() is None and worker.popen.poll() is None
+
+
+def test_clients_of_a_web_process_whose_database_restarts(own_plant: Plant, cluster: Cluster, free_port: int) -> None:
+    """Each request is answered, with 200 or 503; what was acknowledged exists; a follower sees the end."""
+    plant = own_plant
+    plant.define(WORK)
+    plant.define(WORK.replace("id: work", "id: patient").replace("PT0.05S", "PT8S"))
+    plant.executor().wait_until_ready()
+    plant.worker("-c", "8").wait_until_ready()
+    web = plant.web(free_port)
+    watched = Transcript(plant.trigger("patient")[0])
+    follower = threading.Thread(target=lambda: asyncio.run(watched.follow(free_port)), daemon=True)
+    follower.start()
+    eventually(lambda: watched.events, 10, "the first event")
+    answers: list[tuple[int, Any, float]] = []
+    for how in (signal.SIGINT, signal.SIGKILL):
+        before = postgres_cluster.live_postmaster(cluster)
+        assert before is not None
+        for number in range(100):
+            if number == 20:
+                os.kill(before, how)
+            began = time.monotonic()
+            answer = plant.request("POST", "/api/v1/main/executions/company.team/work")
+            answers.append((*answer, time.monotonic() - began))
+            time.sleep(0.02)
+        assert plant.request("GET", "/health")[0] == 200
+        _wait_for(cluster)
+    assert {status for status, _, _ in answers} == {200, 503}, Counter(status for status, _, _ in answers)
+    assert all("database" in answer["message"] for status, answer, _ in answers if status == 503)
+    assert max(seconds for _, _, seconds in answers) < 10
+    eventually(lambda: plant.get("/ready").get("status") == "UP", 20, lambda: plant.get("/ready"))
+    plant.wait_until_ended(40)
+    acknowledged = {answer["id"] for status, answer, _ in answers if status == 200}
+    stored = {to_base62(row[0]) for row in plant.rows("SELECT id FROM executions")}
+    assert acknowledged <= stored and len(acknowledged) > 60
+    assert settled_faults(plant, runs=3, most_lost=1) == []
+    follower.join(10)
+    assert watched.is_closed and watched.faults() == []
+    assert web.popen.poll() is None
 
 
 def _wait_for(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from executor import ringing
 from executor.process import Executor
 
 
@@ -20,9 +21,14 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        executor = Executor(threads=options["threads"])
+        ringer = ringing.configured()
+        if ringer is not None:
+            ringer.start()
+        executor = Executor(threads=options["threads"], ring=ringer)
         executor.start()
         # Python handles signals between waits of the main thread.
         while not stop.wait(1.0):
             pass
         executor.stop()
+        if ringer is not None:
+            ringer.stop()
