@@ -131,7 +131,7 @@ def redrive(connection: Connection, letter_ids: Sequence[int]) -> int:
 
 
 def purge(connection: Connection, execution_ids: Sequence[str]) -> None:
-    """The hints of ended executions go; publish the last one after this."""
+    """The hints and timers of ended executions go; publish the last hint after this."""
     if execution_ids:
         connection.execute(SQL["purge"], {"ids": [hex_of(id_) for id_ in execution_ids]})
 

@@ -104,7 +104,10 @@ INSERT INTO queues (stream, type, execution_id, body, tries, created)
 SELECT false, type, execution_id, body, 0, clock_timestamp() FROM chosen;
 
 -- name: purge
--- The end of executions: their hints go; the caller publishes the last one after this.
+-- The end of executions: their hints and timers go; the caller publishes the last hint after this.
+WITH timers_gone AS (
+    DELETE FROM timers WHERE execution_id = ANY(%(ids)s::uuid[])
+)
 DELETE FROM queues WHERE stream AND execution_id = ANY(%(ids)s::uuid[]);
 
 -- name: highest
@@ -127,9 +130,6 @@ DELETE FROM timers t USING jsonb_to_recordset(%(document)s::jsonb) AS r(executio
 WHERE t.execution_id = ANY(ARRAY(
         SELECT (x->>'execution_id')::uuid FROM jsonb_array_elements(%(document)s::jsonb) AS x))
     AND t.execution_id = r.execution_id AND t.kind = r.kind AND t.key = r.key;
-
--- name: drop_timers
-DELETE FROM timers WHERE execution_id = ANY(%(ids)s::uuid[]);
 
 -- name: next_timer
 SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 FROM timers;

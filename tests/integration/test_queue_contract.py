@@ -241,6 +241,20 @@ def test_a_purge_takes_hints_and_leaves_work(queue: ModuleType, connect: Connect
     assert sorted(rows) == [(False, "execution.changed"), (False, "execution.created"), (True, "execution")]
 
 
+def test_a_purge_takes_the_timers_of_what_ended(queue: ModuleType, connect: Connect) -> None:
+    connection = connect()
+    ended, going_on = created(connection, 2)
+    timers = [
+        {"execution_id": store.hex_of(id_), "kind": "sla", "key": "0", "due": "2999-01-01T00:00:00Z", "variables": {}}
+        for id_ in (ended, going_on)
+    ]
+    queue.set_timers(connection, timers)
+    queue.purge(connection, [ended])
+    connection.commit()
+    rows = connection.execute("SELECT execution_id FROM timers").fetchall()
+    assert [row[0].hex for row in rows] == [store.hex_of(going_on)]
+
+
 def test_a_notification_arrives_with_the_commit_and_not_before(queue: ModuleType, connect: Connect) -> None:
     listener, connection = connect(), connect()
     listener.autocommit = True
