@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from flows.definition.json_form import tasks_by_id, triggers_by_id, without_nulls
 from flows.definition.model import Flow
-from flows.tasks.base import ExecutableTask, FlowableTask, Task
+from flows.tasks.base import ExecutableTask, Task
 
 Json = dict[str, Any]
 _TYPE = "io.kestra.core.models.hierarchies."
@@ -117,7 +117,7 @@ def flow_graph(
         "nodes": [_node_json(node) for node in _nodes(root)],
         "edges": [edge for cluster in (root, *(inner for inner, _ in clusters)) for edge in cluster.edges],
         "clusters": [_cluster_json(cluster, parents) for cluster, parents in clusters],
-        "flowables": [place.task.id for place in flow.task_index.values() if isinstance(place.task, FlowableTask)],
+        "flowables": [place.task.id for place in flow.task_index.values() if _holds_tasks(place.task)],
     }
 
 
@@ -173,7 +173,7 @@ class _Drawer:
                 joints.append((relation, tasks, joint, ends[-1]))
                 ends.append(joint["uid"])
         place = _Place(cluster, drawn, parent, ends[-1])
-        needs = owner.dependencies() if isinstance(owner, FlowableTask) else None
+        needs = None if owner is None else owner.dependencies()
         for name, tasks in branches:
             if needs is not None:
                 self._draw_dependent(place, tasks, needs)
@@ -266,7 +266,7 @@ class _Drawer:
         if isinstance(task, ExecutableTask):
             return self._draw_subflow(place, task, run, uid, mark, node)
         branches = [(name, tasks) for name, tasks in task.branches() if name not in ("errors", "finally")]
-        if not isinstance(task, FlowableTask) or not any(tasks for _, tasks in branches):
+        if not any(tasks for _, tasks in branches):
             return node
         cluster = _Cluster(uid, mark, relation=task.relation, head=node, branch=branch)
         node["relationType"] = task.relation
@@ -292,6 +292,10 @@ class _Drawer:
         cluster = _Cluster(uid, mark, kind="SubflowGraphCluster", relation="SEQUENTIAL", head=node)
         self.draw_flow(cluster, _drawn(subflow.flow, subflow.runs, mark))
         return cluster
+
+
+def _holds_tasks(task: Task) -> bool:
+    return any(tasks for _, tasks in task.branches())
 
 
 def _open(cluster: _Cluster) -> None:

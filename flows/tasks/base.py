@@ -29,6 +29,8 @@ class Task(Strict):
     """What every task has. Templated properties are plain text here; they are rendered when the task runs."""
 
     aliases: ClassVar[tuple[str, ...]] = ()  # Kestra's older names of the type
+    # How its tasks hang together in a drawing: SEQUENTIAL, PARALLEL, CHOICE (one of its lists), DYNAMIC (a loop).
+    relation: ClassVar[str] = "SEQUENTIAL"
     takes_in_template: ClassVar[bool] = False  # its tasks are stored elsewhere
 
     id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)
@@ -49,6 +51,10 @@ class Task(Strict):
     def branches(self) -> Iterator[tuple[str, Sequence["Task"]]]:
         """The lists of tasks inside this one, by property path: for indexing, validation and the graph."""
         return iter(())
+
+    def dependencies(self) -> Mapping[str, Sequence[str]] | None:
+        """The ids each of its tasks waits for, where they are told one by one; None: its lists tell the order."""
+        return None
 
     def error_tasks(self) -> Sequence["Task"]:
         """Run after a failure of its tasks."""
@@ -240,15 +246,8 @@ class Closing:
 class FlowableTask(Task):
     """A task settled inside the executor. Pure: it sees only its View and answers with values."""
 
-    # How its tasks hang together in a drawing: SEQUENTIAL, PARALLEL, CHOICE (one of its lists), DYNAMIC (a loop).
-    relation: ClassVar[str] = "SEQUENTIAL"
-
     errors: tuple[AnyTask, ...] = ()
     finally_: tuple[AnyTask, ...] = Field(default=(), alias="finally")
-
-    def dependencies(self) -> Mapping[str, Sequence[str]] | None:
-        """The ids each of its tasks waits for, where they are told one by one; None: its lists tell the order."""
-        return None
 
     def error_tasks(self) -> Sequence[Task]:
         return self.errors

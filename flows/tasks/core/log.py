@@ -1,6 +1,8 @@
 """core.log.Log: one or several messages into the execution's logs."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import field_validator
 
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask
 
@@ -12,6 +14,13 @@ class Log(RunnableTask):
 
     message: Any
     level: str = "INFO"  # a Level, or a template of one
+
+    @field_validator("level")
+    @classmethod
+    def _is_level(cls, level: str) -> str:
+        if "{" not in level and level.upper() not in get_args(Level):
+            raise ValueError(f"unknown level `{level}`: expected one of {', '.join(get_args(Level))}")
+        return level
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
         level = str(context.render(self.level)).upper()

@@ -17,6 +17,7 @@ class DagTask(Strict):
 
 class Dag(FlowableTask):
     aliases = ("io.kestra.core.tasks.flows.Dag",)
+    relation = "DYNAMIC"
 
     tasks: tuple[DagTask, ...] = Field(min_length=1)
     concurrent: int = Field(default=0, ge=0)
@@ -36,6 +37,9 @@ class Dag(FlowableTask):
         yield "tasks", tuple(item.task for item in self.tasks)
         yield "errors", self.errors
         yield "finally", self.finally_
+
+    def dependencies(self) -> Mapping[str, Sequence[str]]:
+        return {item.task.id: item.depends_on or () for item in self.tasks}
 
     def first(self, view: View) -> Sequence[Next]:
         return self._ready(view, self._enabled)

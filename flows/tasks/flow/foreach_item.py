@@ -44,6 +44,7 @@ class Batch(Strict):
 
 class ForEachItem(StartsFlow, FlowableTask):
     aliases = ("io.kestra.core.tasks.flows.ForEachItem",)
+    relation = "DYNAMIC"
 
     items: str
     batch: Batch = Field(default_factory=Batch)

@@ -27,6 +27,8 @@ Outputs = Annotated[tuple[Output, ...], BeforeValidator(_no_list)]
 
 
 class Loop(TaskList):
+    relation = "DYNAMIC"
+
     values: Any
     concurrency_limit: int = Field(default=1, ge=0)
     transmit_failed: bool = True

@@ -1,6 +1,9 @@
 """Switch: the case that its value names, else `defaults`; with neither it fails. Pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import Self
+
+from pydantic import model_validator
 
 from flows.tasks.base import AnyTask, Child, FlowableTask, Next, Opening, Task, TaskFailure, View, in_order
 
@@ -12,6 +15,12 @@ class Switch(FlowableTask):
     value: str
     cases: dict[str, tuple[AnyTask, ...]] | None = None
     defaults: tuple[AnyTask, ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_tasks(self) -> Self:
+        if not any((self.cases or {}).values()) and not self.defaults:
+            raise ValueError("No task defined, neither cases or default have any tasks")
+        return self
 
     def branches(self) -> Iterator[tuple[str, Sequence[Task]]]:
         for name, tasks in (self.cases or {}).items():

@@ -161,11 +161,38 @@ errors: [{{id: e, {LOG}}}]
     ]
 
 
+def test_tasks_of_a_dag_follow_what_they_depend_on() -> None:
+    graph = flow_graph(
+        a_flow(
+            f"""tasks:
+- id: d
+  type: io.kestra.plugin.core.flow.Dag
+  tasks:
+  - task: {{id: c, {LOG}}}
+    dependsOn: [a, b]
+  - task: {{id: a, {LOG}}}
+  - task: {{id: b, {LOG}}}
+"""
+        )
+    )
+    found = {(source, target) for source, target, _, _ in edges(graph)}
+    assert {("root.d", "root.d.a"), ("root.d", "root.d.b"), ("root.d.a", "root.d.c"), ("root.d.b", "root.d.c")} <= found
+    assert ("root.d.c", "root.d.-end") in found
+    assert not {("root.d", "root.d.c"), ("root.d.a", "root.d.-end")} & found
+
+
+def test_a_runnable_task_with_tasks_inside_is_a_cluster_too() -> None:
+    graph = flow_graph(
+        a_flow(f"tasks: [{{id: w, type: io.kestra.plugin.core.flow.WorkingDirectory, tasks: [{{id: a, {LOG}}}]}}]")
+    )
+    assert [cluster["cluster"]["uid"] for cluster in graph["clusters"]] == ["cluster_root.w"]
+    assert graph["flowables"] == ["w"]
+
+
 SUBFLOW = "type: io.kestra.plugin.core.flow.Subflow"
 
 
 def _with_subflow(flow_id: str) -> Any:
-    pytest.importorskip("flows.tasks.flow.subflow")
     return a_flow(f"tasks: [{{id: call, {SUBFLOW}, namespace: tests.graph, flowId: '{flow_id}'}}]")
 
 
