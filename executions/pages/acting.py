@@ -57,11 +57,46 @@ def _change_status(record: ExecutionRecord, request: HttpRequest, execution_id: 
     return actions.change_status(execution_id, State(name))
 
 
+def _task_state(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    name = request.POST.get("state", "")
+    if name not in ("SUCCESS", "WARNING", "FAILED"):
+        raise Http404("A task run cannot be set to this state.")
+    return actions.set_task_state(execution_id, request.POST.get("from", ""), State(name))
+
+
+def _labels(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
+    """What the system keeps among the labels stays."""
+    kept = [label for label in record.labels if label["key"].startswith("system.")]
+    given = label_words(request.POST.get("labels", ""))
+    return actions.set_labels(execution_id, [*kept, *actions.label_list(given)])
+
+
+class WrongForm(Exception):
+    """What was typed does not fit; says what does."""
+
+    http_status = 422
+
+
+def label_words(text: str) -> dict[str, str]:
+    """`key:value`, one a line or separated by blanks."""
+    found = {}
+    for word in text.split():
+        key, colon, value = word.partition(":")
+        if not key or not colon or not value:
+            raise WrongForm(f"Labels are written key:value, separated by blanks; this is none: {word[:80]}")
+        if key.startswith("system."):
+            raise WrongForm("Labels that begin with system. are set by Celesta itself.")
+        found[key] = value
+    return found
+
+
 _ONE: dict[str, Callable[[ExecutionRecord, HttpRequest, str], Execution]] = {
     "kill": _kill,
     "restart": _restart,
     "replay": _replay,
     "status": _change_status,
+    "task-state": _task_state,
+    "labels": _labels,
     "pause": lambda record, request, execution_id: actions.pause(execution_id),
     "unqueue": lambda record, request, execution_id: actions.unqueue(execution_id),
     "force_run": lambda record, request, execution_id: actions.force_run(execution_id),
@@ -136,6 +171,14 @@ def resume(request: HttpRequest, execution_id: str) -> HttpResponse:
         }
         return render(request, "executions/resume.html", context, status=refused[0])
     return redirect("execution", execution_id=execution_id)
+
+
+@page("POST", role=Role.OPERATOR)
+def check_resume(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """What would become of the values given so far, while the form is filled in."""
+    record = execution_or_404(request, execution_id, Role.OPERATOR)
+    flow = catalog.find(record.namespace, record.flow_id, record.flow_revision, allow_deleted=True)
+    return JsonResponse({"inputs": fields.judged(request, flow, _asked_for(record))})
 
 
 def _asked_for(record: ExecutionRecord) -> list[Any]:

@@ -1,6 +1,5 @@
 """Starting an execution from a form of the flow's inputs, checked while it is filled in. `actions` starts it."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -8,12 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
-from executions import actions, inputs
+from executions import actions
 from executions.pages import fields
-from executions.pages.acting import refusal
+from executions.pages.acting import WrongForm, label_words, refusal
 from executions.pages.rights import execution_or_404
 from flows.access import Role
-from flows.definition.input_types import Input
 from flows.definition.model import Flow
 from flows.pages import reading
 from flows.pages.rights import page
@@ -47,12 +45,10 @@ def _started(request: HttpRequest, shown: Any, flow: Flow) -> HttpResponse:
             flow.namespace,
             flow.id,
             values,
-            labels=_labels(labels),
+            labels=label_words(labels),
             schedule_date=_moment(request.POST.get("schedule", ""), request.POST.get("zone", "")),
             files=files,
         )
-    except _Wrong as wrong:
-        return _form(request, shown, flow, fields.build(flow.inputs, values), 422, labels=labels, refused=str(wrong))
     except Exception as error:
         refused = refusal(error)
         if refused is None:
@@ -64,23 +60,6 @@ def _started(request: HttpRequest, shown: Any, flow: Flow) -> HttpResponse:
     return redirect("execution", execution_id=done.id)
 
 
-class _Wrong(Exception):
-    """Something beside the inputs does not fit."""
-
-
-def _labels(text: str) -> dict[str, str]:
-    """`key:value`, one a line or separated by blanks."""
-    found = {}
-    for word in text.split():
-        key, colon, value = word.partition(":")
-        if not key or not colon or not value:
-            raise _Wrong(f"Labels are written key:value, separated by blanks; this is none: {word[:80]}")
-        if key.startswith("system."):
-            raise _Wrong("Labels that begin with system. are set by Celesta itself.")
-        found[key] = value
-    return found
-
-
 def _moment(text: str, zone: str) -> datetime | None:
     """A local time of the reader's."""
     if not text:
@@ -89,7 +68,7 @@ def _moment(text: str, zone: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
     except (ValueError, ZoneInfoNotFoundError):
-        raise _Wrong("The time to start at is not a date with a time.") from None
+        raise WrongForm("The time to start at is not a date with a time.") from None
 
 
 def _taken_over(request: HttpRequest) -> tuple[dict[str, Json] | None, str]:
@@ -119,19 +98,4 @@ def check(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     shown = reading.flow_or_404(request, namespace, flow_id, Role.OPERATOR)
     if shown.flow is None:
         raise Http404("The text of this flow cannot be read any more.")
-    return JsonResponse({"inputs": judged(request, shown.flow, shown.flow.inputs)})
-
-
-def judged(request: HttpRequest, flow: Flow, wanted: Sequence[Input]) -> list[Json]:
-    values, _ = fields.given(request, wanted)
-    chosen = {one.id: one.id for one in wanted if request.POST.get(f"file:{one.id}")}
-    return [
-        {
-            "id": answer.input.id,
-            "enabled": answer.enabled,
-            "error": answer.error,
-            "given": answer.given,
-            "value": "••••••" if answer.input.type == "SECRET" and answer.value is not None else answer.value,
-        }
-        for answer in inputs.answers(flow, values, chosen, wanted)
-    ]
+    return JsonResponse({"inputs": fields.judged(request, shown.flow, shown.flow.inputs)})

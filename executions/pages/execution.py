@@ -8,13 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 
+from executions import database, evaluating
 from executions.api.serialize import iso
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord, LogRecord, MetricRecord, Payload, TaskRunRecord, WorkerJob
 from executions.pages import runs, waiting
+from executions.pages.flows import SQL
 from executions.pages.rights import execution_or_404
 from flows import catalog
 from flows.access import Role
+from flows.definition.errors import InvalidFlow
 from flows.definition.states import TERMINAL
 from flows.pages import topology
 from flows.pages.rights import access_of, page
@@ -38,6 +41,7 @@ def show(request: HttpRequest, execution_id: str) -> HttpResponse:
         "complete": len(first) < runs.FIRST,
         "tree": tree,
         "selected": _selected(request, execution),
+        "line": _number(request, "line"),
     }
     context = {
         "execution": execution,
@@ -82,6 +86,7 @@ def head_context(request: HttpRequest, execution: ExecutionRecord) -> Json:
         "last_lines": runs.last_lines(execution, failing.pk) if failing else [],
         "may_act": may_act,
         "can": allowed_actions(execution.state) if may_act else set(),
+        "may_evaluate": access_of(request).allows(Role.AUTHOR, execution.namespace),
     }
 
 
@@ -111,6 +116,7 @@ def detail_context(execution: ExecutionRecord) -> Json:
         "outputs": execution.outputs,
         "variables": execution.variables,
         "trigger": execution.trigger,
+        "all_metrics": metrics_of(execution),
         "parent": to_base62(execution.parent_id) if execution.parent_id else None,
         "started_by": to_base62(execution.trigger_execution_id) if execution.trigger_execution_id else None,
     }
@@ -181,12 +187,62 @@ def detail(request: HttpRequest, execution_id: str) -> HttpResponse:
     execution = execution_or_404(request, execution_id)
     wanted = request.GET.get("run")
     if not wanted:
-        context = {"execution": execution, "execution_id": execution_id, **detail_context(execution)}
+        context = {
+            "execution": execution,
+            "execution_id": execution_id,
+            "may_evaluate": access_of(request).allows(Role.AUTHOR, execution.namespace),
+            **detail_context(execution),
+        }
         return render(request, "executions/_detail.html", context)
     run = TaskRunRecord.objects.filter(execution_id=execution.pk, pk=_run_id(wanted)).first()
     if run is None:
         raise Http404("This task run does not exist (any more): a restart may have replaced it.")
     return render(request, "executions/_run.html", run_context(request, execution, run))
+
+
+@page()
+def used(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """The templated properties of a run's task, rendered: what it was given."""
+    execution_or_404(request, execution_id)
+    run = request.GET.get("run", "")
+    _run_id(run)
+    try:
+        found = evaluating.used_by(execution_id, run)
+    except (evaluating.NoSuchRun, catalog.FlowNotFound, InvalidFlow) as error:
+        raise Http404(str(error)) from None
+    return render(request, "executions/_used.html", {"found": found})
+
+
+@page("POST", role=Role.AUTHOR)
+def evaluate(request: HttpRequest, execution_id: str) -> HttpResponse:
+    """One expression, as the execution or one of its task runs sees it."""
+    execution_or_404(request, execution_id, Role.AUTHOR)
+    template = request.POST.get("expression", "")
+    if "{{" not in template and "{%" not in template:
+        template = f"{{{{ {template} }}}}"
+    try:
+        found = evaluating.evaluate(execution_id, template, request.POST.get("run") or None)
+    except (evaluating.NoSuchRun, catalog.FlowNotFound, InvalidFlow) as error:
+        raise Http404(str(error)) from None
+    return render(request, "executions/_evaluated.html", {"found": found})
+
+
+def metrics_of(execution: ExecutionRecord) -> list[Json]:
+    """Each metric of the execution with a line of its values, as points of an SVG of 120 by 20."""
+    found = []
+    for name, kind, count, total, low, high, values in database.current().execute(
+        SQL["metrics_of"], {"id": execution.pk}
+    ):
+        shown = values[-60:]
+        step, height = 120 / max(1, len(shown) - 1), (high - low) or 1
+        points = " ".join(
+            f"{number * step:.1f},{18 - (value - low) / height * 16:.1f}" for number, value in enumerate(shown)
+        )
+        found.append(
+            {"name": name, "kind": kind, "count": count, "sum": total, "low": low, "high": high, "last": values[-1],
+             "points": points if len(shown) > 1 else ""}
+        )  # fmt: skip
+    return found
 
 
 def run_context(request: HttpRequest, execution: ExecutionRecord, run: TaskRunRecord) -> Json:
@@ -211,6 +267,7 @@ def run_context(request: HttpRequest, execution: ExecutionRecord, run: TaskRunRe
         "job": WorkerJob.objects.filter(execution_id=execution.pk, task_run_id=run.pk).first(),
         "subflow": _subflow(run, outputs),
         "may_act": access_of(request).allows(Role.OPERATOR, execution.namespace),
+        "may_evaluate": access_of(request).allows(Role.AUTHOR, execution.namespace),
         "execution_ended": execution.state in _ENDED,
         "now": datetime.now(UTC),
     }

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 from django.http import HttpRequest
 
+from executions.inputs import answers
 from flows.definition.input_types import Input
+from flows.definition.model import Flow
 
 Json = Any
 PREFIX = "in:"
@@ -160,3 +162,19 @@ def _with_zone(one: Input, text: str, zone: str) -> str:
         return text if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
     except (ValueError, ZoneInfoNotFoundError):
         return text
+
+
+def judged(request: HttpRequest, flow: Flow, wanted: Sequence[Input]) -> list[Json]:
+    """What would become of the values given so far: each input with its value, its error, whether it is asked for."""
+    values, _ = given(request, wanted)
+    chosen = {one.id: one.id for one in wanted if request.POST.get(f"file:{one.id}")}
+    return [
+        {
+            "id": answer.input.id,
+            "enabled": answer.enabled,
+            "error": answer.error,
+            "given": answer.given,
+            "value": "••••••" if answer.input.type == "SECRET" and answer.value is not None else answer.value,
+        }
+        for answer in answers(flow, values, chosen, wanted)
+    ]

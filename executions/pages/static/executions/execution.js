@@ -16,6 +16,7 @@ let shownState = start.state
 let shownRun = "" // what the detail pane shows: run id and its state
 let logView = null
 let stream = null
+let line = start.line // the log line in the address
 
 const timeline = new Timeline(document.getElementById("timeline"), model, id => select(id))
 let topology = null
@@ -39,8 +40,7 @@ const showDetail = coalesce(async () => {
     shownRun = wanted
     same ? morphDetail(html) : replaceDetail(html)
   } catch (error) {
-    if (!same) detail.innerHTML = `<div class="empty"></div>`
-    if (!same) detail.firstChild.textContent = error.message
+    if (!same) { detail.innerHTML = `<div class="empty"></div>`; detail.firstChild.textContent = error.message }
     shownRun = wanted
   }
 }, 50)
@@ -49,20 +49,34 @@ function replaceDetail(html) {
   logView?.close()
   detail.innerHTML = html
   mountLog()
+  loadOpened()
 }
+
+/** Parts that cost the server something are fetched when they are opened. */
+async function loadOpened() {
+  for (const part of detail.querySelectorAll("details[data-lazy][open]")) {
+    if (part.dataset.loaded === shownRun) continue
+    part.dataset.loaded = shownRun
+    const body = part.querySelector("[data-lazy-body]")
+    try { body.innerHTML = await (await request(part.dataset.lazy)).text() } catch (error) { body.textContent = error.message }
+  }
+}
+detail.addEventListener("toggle", loadOpened, true)
 
 /** The same run in a new state: its log and what the reader opened stay as they are. */
 function morphDetail(html) {
   Idiomorph.morph(detail, html, { morphStyle: "innerHTML", callbacks: {
-    beforeNodeMorphed: node => !node.classList?.contains("log"),
+    beforeNodeMorphed: node => !node.classList?.contains("log") && !node.classList?.contains("eval-result") && !node.hasAttribute?.("data-lazy-body") && node.tagName !== "FORM",
     beforeAttributeUpdated: name => name !== "open",
   } })
   logView?.load()
+  loadOpened()
 }
 
 function mountLog() {
   const box = detail.querySelector("[data-log]")
-  logView = box ? new LogView(box, { url: box.dataset.log, download: box.dataset.download, tasks: !selected }) : null
+  logView = box ? new LogView(box, { url: box.dataset.log, download: box.dataset.download, tasks: !selected, line, address: selected ? `${base}?run=${selected}` : base }) : null
+  line = 0
 }
 
 function redraw() {
@@ -127,6 +141,8 @@ addEventListener("popstate", event => select(event.state?.run ?? new URLSearchPa
 document.addEventListener("click", event => {
   const link = event.target.closest("[data-run]")
   if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); select(link.dataset.run, { reveal: true }); if (innerWidth < 900) detail.scrollIntoView() }
+  const attempt = event.target.closest("[data-attempt]")
+  if (attempt) logView?.only(Number(attempt.dataset.attempt))
   const view = event.target.closest("[data-view]")
   if (view) showView(view.dataset.view)
 })
@@ -140,19 +156,26 @@ document.addEventListener("click", event => {
   const from = dialog.querySelector("[name=from]")
   if (from) {
     from.value = button.dataset.from ?? ""
-    dialog.querySelector("[data-whole]").hidden = Boolean(from.value)
-    dialog.querySelector("[data-part]").hidden = !from.value
+    for (const part of dialog.querySelectorAll("[data-whole]")) part.hidden = Boolean(from.value)
+    for (const part of dialog.querySelectorAll("[data-part]")) part.hidden = !from.value
   }
   dialog.showModal()
 })
 
 document.addEventListener("submit", event => {
+  const asked = event.target.closest("[data-eval]")
+  if (asked) { event.preventDefault(); evaluate(asked) }
   const form = event.target.closest("[data-act-form]")
   if (!form) return
   event.preventDefault()
   form.closest("dialog").close()
   act(form.dataset.actForm, new FormData(form))
 })
+
+async function evaluate(form) {
+  const result = form.parentElement.querySelector(".eval-result")
+  try { result.innerHTML = await (await request(form.dataset.eval, { method: "POST", body: new FormData(form) })).text() } catch (error) { result.textContent = error.message }
+}
 
 async function act(name, body) {
   try {

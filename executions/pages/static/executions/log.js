@@ -8,8 +8,8 @@ const KEPT = 200_000
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
 export class LogView {
-  constructor(box, { url, download, tasks = true }) {
-    Object.assign(this, { box, url, tasks, lines: [], shown: [], tops: [0], after: 0, follow: true, level: 0, text: "", pool: [] })
+  constructor(box, { url, download, tasks = true, line = 0, address = "" }) {
+    Object.assign(this, { box, url, tasks, lines: [], shown: [], tops: [0], after: 0, follow: !line, level: 0, text: "", attempt: null, wanted: line, address, pool: [] })
     this.build(download)
     this.load = coalesce(() => this.fetch(), 80)
     this.resize = new ResizeObserver(() => this.measure())
@@ -59,7 +59,26 @@ export class LogView {
       if (found.lines.length) this.add(found.lines)
     }
     this.loaded = true
+    if (this.wanted) this.reveal(this.wanted)
     this.draw()
+  }
+
+  /** Scrolls to the line that the address names. */
+  reveal(id) {
+    const index = this.shown.findIndex(line => line.id === id)
+    if (index < 0) return
+    this.here = id
+    this.wanted = 0
+    this.follow = false
+    this.canvas.style.height = `${this.tops.at(-1)}px`
+    this.moving = true
+    this.scroller.scrollTop = Math.max(0, this.tops[index] - this.scroller.clientHeight / 3)
+  }
+
+  /** The lines of one attempt; the same again: of all. */
+  only(attempt) {
+    this.attempt = this.attempt === attempt ? null : attempt
+    this.refilter()
   }
 
   add(lines) {
@@ -74,6 +93,7 @@ export class LogView {
 
   show(line) {
     if (line.level < this.level) return
+    if (this.attempt !== null && line.attempt !== this.attempt) return
     if (this.text && !plain(line.message).toLowerCase().includes(this.text) && !(line.task ?? "").toLowerCase().includes(this.text)) return
     this.shown.push(line)
     this.tops.push(this.tops.at(-1) + this.height(line))
@@ -128,7 +148,7 @@ export class LogView {
     this.canvas.style.height = `${total}px`
     this.empty.hidden = this.shown.length > 0
     this.empty.textContent = this.lines.length ? "No line fits the filter." : this.loaded ? "Nothing logged." : ""
-    this.count.textContent = this.shown.length === this.lines.length ? `${this.lines.length} lines` : `${this.shown.length} of ${this.lines.length} lines`
+    this.count.textContent = this.shown.length === this.lines.length ? `${this.lines.length} line${this.lines.length === 1 ? "" : "s"}` : `${this.shown.length} of ${this.lines.length} lines`
     this.followButton.setAttribute("aria-pressed", this.follow)
     if (this.follow && this.scroller.scrollHeight > this.scroller.clientHeight) {
       const end = this.scroller.scrollHeight - this.scroller.clientHeight
@@ -149,14 +169,16 @@ export class LogView {
   fill(box, line, top) {
     box.hidden = false
     box.style.top = `${top}px`
+    box.classList.toggle("here", line.id === this.here)
     if (box.line === line && box.wasNarrow === this.narrow) return
     box.line = line
     box.wasNarrow = this.narrow
-    box.className = `log-line l-${LEVELS[line.level].toLowerCase()}`
+    box.className = `log-line l-${LEVELS[line.level].toLowerCase()}${line.id === this.here ? " here" : ""}`
     const time = node("span", "log-time")
     const date = new Date(this.start + line.ms)
     time.textContent = `${clock(date)}${this.narrow ? "" : "." + String(date.getMilliseconds()).padStart(3, "0")} `
-    time.title = date.toISOString()
+    time.title = `${date.toISOString()}, click to copy the address of this line`
+    time.dataset.copy = `${this.address}${this.address.includes("?") ? "&" : "?"}line=${line.id}`
     const level = node("span", "log-level")
     level.textContent = LEVELS[line.level].padEnd(5) + " "
     box.replaceChildren(time, level)
