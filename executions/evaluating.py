@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from executions import database, store
-from executions.expressions import SiteServices, place_of, revealed
+from executions.expressions import SiteServices, place_of
 from executions.state import Execution
 from executions.transitions.outputs import ExecutionScope, plain
 from flows import catalog
@@ -82,7 +82,7 @@ def _view(execution_id: str, run_id: str | None) -> _View:
     if run_id and run is None:
         raise NoSuchRun(f"Not Found: task run {run_id}")
     services = _services(execution)
-    return _View(flow, ExecutionScope(flow, execution, run, None, services.call, revealed), services)
+    return _View(flow, ExecutionScope(flow, execution, run, None, services.call), services)
 
 
 def _services(execution: Execution) -> SiteServices:

@@ -175,7 +175,8 @@ export class Timeline {
   }
 
   drawAxis({ until, percent }) {
-    const step = niceStep(until / 5)
+    const lane = this.pool[0]?.lane.clientWidth || 280
+    const step = niceStep(until / Math.max(1, Math.floor(lane / 72)))
     const wanted = Math.floor(until / step) + 1
     while (this.axis.children.length > wanted) this.axis.lastChild.remove()
     for (let i = 0; i < wanted; i++) {
@@ -184,7 +185,7 @@ export class Timeline {
       if (tick.textContent !== text) tick.textContent = text
       const at = percent(i * step)
       tick.style.left = `calc(var(--lane) + (100% - var(--lane) - 12px) * ${at / 100})`
-      tick.hidden = at > 94
+      tick.hidden = at > 100 - 4000 / lane
     }
   }
 
