@@ -47,13 +47,14 @@ class Outgoing:
             self._ask_children(connection)
         if self.restarts:
             self._ask_restarts(connection)
+        # What was handed out in this very batch may be stopped in it too.
+        made = queue.add_jobs(connection, self.jobs)
         stopped = queue.stop_jobs(connection, self.stops) if self.stops else (0, 0)
         self._write_timers(connection)
         store.write_logs(connection, self.logs)
         queue.purge(connection, self.ended)
         queue.publish_all(connection, [*self.messages, *self.hints])
         store.create(connection, self.creates)
-        made = queue.add_jobs(connection, self.jobs)
         self._ring(connection, stopped)
         return queue.read_jobs(made) if made is not None else []
 

@@ -16,6 +16,8 @@ from flows.tasks.base import FlowableTask, Next, Task, enabled, in_order
 
 # The worst first: what the runs of a list make of the run above them.
 _SEVERITY = (State.KILLED, State.CANCELLED, State.FAILED, State.WARNING)
+# A run to be done again, by a replay or by hand, stands in the way of those before it until its turn comes.
+_WAITING = (State.CREATED, State.RESTARTED)
 _STOPPED = (State.KILLED, State.CANCELLED)
 # In the execution's memory: the state that it is to end in (Exit). What runs goes on, nothing new starts.
 LEAVING = "leaving"
@@ -78,7 +80,7 @@ def spawn(turn: Turn, level: Level, wanted: Sequence[Next]) -> None:
         run = turn.execution.at(level.id, item.task.id, item.value)
         if run is None:
             turn.create(item, level.id)
-        elif run.id not in turn.seen and (turn.walking or run.state.is_terminal):
+        elif run.id not in turn.seen and (turn.walking or run.state.is_terminal or run.state in _WAITING):
             turn.push(run)
 
 

@@ -34,6 +34,7 @@ class Turn:
     todo: deque[TaskRun] = field(default_factory=deque)
     waiting: Counter[str | None] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=set)
+    postponed: set[str] = field(default_factory=set)
     ended_under: list[str | None] = field(default_factory=list)  # parents of runs whose follow-up was dropped
     walking: bool = False  # the whole tree is walked through anew: open runs are looked at too
 
@@ -65,6 +66,14 @@ class Turn:
         self.seen.add(run.id)
         self.waiting[run.parent_id] += 1
         self.todo.append(run)
+
+    def postpone(self, run: TaskRun) -> bool:
+        """Let all begin that is to begin at the same moment; False when there is nothing of the kind left."""
+        self.postponed.add(run.id)
+        if all(other.id in self.postponed for other in self.todo):
+            return False
+        self.push(run)
+        return True
 
     def pop(self) -> TaskRun | None:
         if not self.todo:

@@ -12,13 +12,16 @@ from flows.tasks.base import UpdatingTask
 
 
 def apply(turn: Turn, run: TaskRun, task: UpdatingTask) -> None:
-    turn.move_run(run, State.RUNNING)
-    state = State.SUCCESS
+    state, reason = State.SUCCESS, None
     try:
         update = task.update(turn.view(run), _variables(turn))
     except FAILURES as error:
-        turn.log("ERROR", str(error), run)
-        update, state = None, State.FAILED
+        update, state, reason = None, State.FAILED, str(error)
+    if update is not None and update.state is not None and turn.postpone(run):
+        return
+    turn.move_run(run, State.RUNNING)
+    if reason is not None:
+        turn.log("ERROR", reason, run)
     run.attempts.append(Attempt(turn.new_id(), state, [(State.RUNNING, turn.now), (state, turn.now)]))
     turn.execution.touch(run)
     if update is None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -25,6 +26,7 @@ from executions.transitions.outputs import scope_from_context
 from flows.definition.model import Flow
 from flows.definition.parse import parse_flow
 from flows.definition.states import State
+from flows.definition.yaml_text import to_yaml
 from flows.expressions.errors import Call, NeedsResolve
 from flows.expressions.render import ExpressionError, render_value
 from flows.tasks.base import RunnableTask, TaskFailure
@@ -56,6 +58,7 @@ class JobContext:
     """The part of RunContext that tasks without I/O use."""
 
     def __init__(self, context: dict[str, Any], now: datetime) -> None:
+        self.context = context
         self.scope = scope_from_context(context, self._missing)
         self.services = PureServices(now)
         self.execution_id = context["execution"]["id"]
@@ -66,11 +69,14 @@ class JobContext:
     def _missing(self, kind: str, name: str) -> object:
         raise ExpressionError(f"{kind}.{name} was left out of the job")
 
-    def render(self, value: Any) -> Any:
-        return render_value(value, self.scope, self.services)
+    def render(self, value: Any, extra: Mapping[str, Any] | None = None) -> Any:
+        return render_value(value, self._with(extra), self.services)
 
-    def render_typed(self, value: Any) -> Any:
-        return render_value(value, self.scope, self.services, typed=True)
+    def render_typed(self, value: Any, extra: Mapping[str, Any] | None = None) -> Any:
+        return render_value(value, self._with(extra), self.services, typed=True)
+
+    def _with(self, extra: Mapping[str, Any] | None) -> Any:
+        return scope_from_context(self.context, self._missing, extra) if extra else self.scope
 
     def log(self, level: str, message: str) -> None:
         self.logs.append((level, message))
@@ -112,6 +118,7 @@ class Driver:
     missing_flows: frozenset[str] = frozenset()
     child_state: State = State.SUCCESS
     answers: dict[Call, object] = field(default_factory=dict)
+    resolve: Callable[[Call], object] | None = None  # what the outside answers
     slot: bool | None = None
 
     def __post_init__(self) -> None:
@@ -129,21 +136,25 @@ class Driver:
 
     def step(self, *messages: Message) -> fx.Step:
         self.now += timedelta(milliseconds=1)
-        step = advance(
-            self.flow,
-            self.execution,
-            messages,
-            self.now,
-            lambda: next(self.ids),
-            PureServices(self.now),
-            self.answers,
-        )
-        assert step.resolve is None, step.resolve
+        step = self._advance(messages)
+        while step.resolve is not None:
+            assert self.resolve is not None, step.resolve
+            self.answers.update({call: self.resolve(call) for call in step.resolve.calls})
+            step = self._advance(messages)
         self.effects.extend(step.effects)
         self.dropped.extend(step.dropped)
         self.ended = step.ended
         for effect in step.effects:
             self._take(effect)
+        return step
+
+    def _advance(self, messages: Sequence[Message]) -> fx.Step:
+        # A step that asks leaves a half changed aggregate behind: only a copy may be lost.
+        tried = self.execution if self.resolve is None else deepcopy(self.execution)
+        ids, services = lambda: next(self.ids), PureServices(self.now)
+        step = advance(self.flow, tried, messages, self.now, ids, services, self.answers)
+        if step.resolve is None:
+            self.execution = tried
         return step
 
     def _take(self, effect: fx.Effect) -> None:
@@ -204,8 +215,8 @@ class Driver:
         if self.jobs:
             job = self.jobs.pop(0)
             self.step(self.answer(self, job))
-        elif any(order.parent_task_run["wait"] for order in self.started):
-            order = next(o for o in self.started if o.parent_task_run["wait"])
+        elif any((order.parent_task_run or {})["wait"] for order in self.started):
+            order = next(o for o in self.started if (o.parent_task_run or {})["wait"])
             self.started.remove(order)
             self.step(self.child_end(order))
         elif self.timers:
@@ -260,16 +271,43 @@ def run(source: str, inputs: Mapping[str, Any] | None = None, **options: Any) ->
     return drive(source, inputs, **options).run()
 
 
-def flow_text(tasks: str, rest: str = "") -> str:
-    """A flow around the lines of its tasks."""
-    lines = "\n".join(f"  {line}" for line in tasks.strip("\n").splitlines())
-    return f"id: f\nnamespace: n\n{rest}\ntasks:\n{lines}\n"
+# --- flows as plain data
+
+CORE = "io.kestra.plugin.core."
+Data = dict[str, Any]
 
 
-def log(task_id: str, message: str = "hello", **more: Any) -> str:
-    """One Log task in YAML."""
-    extra = "".join(f"\n  {key}: {value}" for key, value in more.items())
-    return f"- id: {task_id}\n  type: io.kestra.plugin.core.log.Log\n  message: {message}{extra}"
+def flow(*tasks: Data, **rest: Any) -> str:
+    """The text of a flow of these tasks."""
+    return to_yaml({"id": "f", "namespace": "n", **rest, "tasks": list(tasks)})
+
+
+def task(task_id: str, type_name: str, **more: Any) -> Data:
+    return {"id": task_id, "type": CORE + type_name, **more}
+
+
+def log(task_id: str, message: str = "hello", **more: Any) -> Data:
+    return task(task_id, "log.Log", message=message, **more)
+
+
+def value(task_id: str, template: str = "v", **more: Any) -> Data:
+    return task(task_id, "debug.Return", format=template, **more)
+
+
+def fail(task_id: str, **more: Any) -> Data:
+    return task(task_id, "execution.Fail", **more)
+
+
+def sequence(task_id: str, *tasks: Data, **more: Any) -> Data:
+    return task(task_id, "flow.Sequential", tasks=list(tasks), **more)
+
+
+def parallel(task_id: str, *tasks: Data, **more: Any) -> Data:
+    return task(task_id, "flow.Parallel", tasks=list(tasks), **more)
+
+
+def foreach(task_id: str, values: Any, *tasks: Data, **more: Any) -> Data:
+    return task(task_id, "flow.ForEach", values=values, tasks=list(tasks), **more)
 
 
 def names(step: fx.Step) -> Sequence[str]:

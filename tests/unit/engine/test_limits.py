@@ -1,0 +1,116 @@
+"""Concurrency limits, service levels, dates: when an execution may run and what ends it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from executions.messages import ExecutionCreated, SlotGranted, SlotRefused, TimerFired
+from executions.transitions import control
+from executions.transitions import effects as fx
+from flows.definition.states import State
+from tests.unit.engine.driver import START, drive, flow, log, names, task, value
+
+LIMITED = {"concurrency": {"limit": 1, "behavior": "QUEUE"}}
+
+
+def test_it_runs_with_a_slot_and_gives_it_back() -> None:
+    driver = drive(flow(log("x"), **LIMITED))
+    assert names(driver.step(ExecutionCreated())) == ["AcquireSlot"]
+    driver.step(SlotGranted())
+    assert (driver.state, driver.of(fx.ReleaseSlot)) == ("RUNNING", [])
+    assert (driver.run().state, len(driver.of(fx.ReleaseSlot))) == ("SUCCESS", 1)
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("QUEUE", "QUEUED"), ("CANCEL", "CANCELLED"), ("FAIL", "FAILED")])
+def test_without_a_slot(behavior: str, state: str) -> None:
+    driver = drive(flow(log("x"), concurrency={"limit": 1, "behavior": behavior}))
+    driver.step(ExecutionCreated())
+    driver.step(SlotRefused(behavior))
+    assert (driver.state, driver.runs()) == (state, [])
+    if behavior == "QUEUE":
+        driver.step(SlotGranted())
+        assert driver.run().history() == ["CREATED", "QUEUED", "RUNNING", "SUCCESS"]
+
+
+@pytest.mark.parametrize("action", ["kill", "unqueue", "force"])
+def test_a_place_in_the_queue_is_given_up(action: str) -> None:
+    driver = drive(flow(log("x"), **LIMITED))
+    driver.step(ExecutionCreated())
+    driver.step(SlotRefused("QUEUE"))
+    if action == "kill":
+        control.kill(driver.flow, driver.execution, driver.now)
+    elif action == "unqueue":
+        control.unqueue(driver.flow, driver.execution, driver.now, State.CANCELLED)
+    else:
+        control.force_run(driver.flow, driver.execution, driver.now)
+    driver.changed(action)
+    driver.run()
+    assert (driver.state.is_terminal, len(driver.of(fx.ReleaseSlot))) == (True, 1)
+
+
+def test_a_slot_that_comes_too_late_is_given_on() -> None:
+    driver = drive(flow(log("x"), **LIMITED))
+    driver.step(ExecutionCreated())
+    control.kill(driver.flow, driver.execution, driver.now)
+    driver.changed("kill")
+    released = len(driver.of(fx.ReleaseSlot))
+    driver.step(SlotGranted())
+    assert len(driver.of(fx.ReleaseSlot)) == released + 1
+
+
+def test_a_pause_keeps_the_slot_and_a_restart_asks_for_one() -> None:
+    driver = drive(flow(task("p", "flow.Pause"), task("x", "execution.Fail"), **LIMITED), slot=True).start()
+    assert (driver.state, driver.of(fx.ReleaseSlot)) == ("PAUSED", [])
+    control.resume(driver.flow, driver.execution, driver.now)
+    driver.changed("resume")
+    driver.run()
+    assert (driver.state, len(driver.of(fx.AcquireSlot)), len(driver.of(fx.ReleaseSlot))) == ("FAILED", 1, 1)
+    control.restart(driver.flow, driver.execution, driver.now, lambda: next(driver.ids))
+    driver.changed("restart")
+    assert len(driver.of(fx.AcquireSlot)) == 2
+
+
+def sla(**more: Any) -> dict[str, Any]:
+    return {"sla": [{"id": "s", **more}]}
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("FAIL", "FAILED"), ("CANCEL", "CANCELLED"), ("NONE", "SUCCESS")])
+def test_the_longest_duration(behavior: str, state: str) -> None:
+    driver = drive(
+        flow(log("x"), **sla(type="MAX_DURATION", duration="PT5S", behavior=behavior, labels={"late": "yes"}))
+    )
+    driver.start()
+    job = driver.jobs.pop()
+    assert driver.timers["sla", "0"] == driver.execution.start_date + timedelta(seconds=5)
+    driver.step(TimerFired("sla", "0"))
+    driver.step(driver.report(job, State.SUCCESS if behavior == "NONE" else State.KILLED))
+    assert (driver.state, {"key": "late", "value": "yes"} in driver.execution.labels) == (state, True)
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("FAIL", "FAILED"), ("CANCEL", "CANCELLED"), ("NONE", "SUCCESS")])
+def test_an_assertion(behavior: str, state: str) -> None:
+    text = flow(
+        value("x", "bad"),
+        log("y"),
+        **sla(type="EXECUTION_ASSERTION", behavior=behavior, **{"assert": "{{ outputs.x.value == 'good' }}"}),
+    )
+    driver = drive(text).start()
+    while driver.jobs:
+        job = driver.jobs.pop(0)
+        is_killed = driver.state is State.KILLING
+        driver.step(driver.report(job, State.KILLED) if is_killed else driver.answer(driver, job))
+    assert driver.state == state
+
+
+def test_an_assertion_that_cannot_be_evaluated_is_no_violation() -> None:
+    more = sla(type="EXECUTION_ASSERTION", behavior="FAIL", **{"assert": "{{ outputs.missing.value }}"})
+    assert drive(flow(log("x"), **more)).run().state == "SUCCESS"
+
+
+def test_a_date_in_the_future_is_waited_for() -> None:
+    driver = drive(flow(log("x")))
+    driver.execution.schedule_date = START + timedelta(hours=1)
+    driver.start()
+    assert (driver.state, driver.timers) == ("CREATED", {("start", ""): START + timedelta(hours=1)})
+    assert driver.run().state == "SUCCESS" and driver.now > START + timedelta(hours=1)
