@@ -15,6 +15,7 @@ from typing import Any
 import holidays
 import orjson
 from django.conf import settings
+from psycopg import OperationalError
 
 from executions import encryption, logs
 from executions.storage import kv, secrets
@@ -96,7 +97,11 @@ class SiteServices:
         if answer is None:
             raise ExpressionError(f"The function '{name}' is not available here.")
         try:
-            return answer(**arguments)
+            try:
+                return answer(**arguments)
+            except OperationalError:
+                # The connection broke under the question. All of them only read: asked once more, on the next one.
+                return answer(**arguments)
         except (StorageError, kv.InvalidKeyValue, http_call.HttpFailure) as error:
             raise ExpressionError(str(error)) from None
 

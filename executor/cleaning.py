@@ -14,6 +14,7 @@ from executor.telemetry import count, tell
 # Executors that were all down for longer: `manage.py purge_executions` catches up.
 LOOK_BACK = timedelta(days=2)
 LINEAGE = timedelta(days=7)
+FIRST_SECONDS = 60.0
 
 
 class Cleaner(Background):
@@ -26,7 +27,8 @@ class Cleaner(Background):
         self._retention = settings.retention
         self._rules = cleaning.rules(settings.queues_retention, settings.queues_retention_high_cardinality)
         self._interval: timedelta = settings.queues_clean_interval
-        self._due = time.monotonic() + self._interval.total_seconds()
+        # Also where no executor lives for a whole interval.
+        self._due = time.monotonic() + min(self._interval.total_seconds(), FIRST_SECONDS)
 
     def turn(self, connection: Connection) -> float:
         seconds: float = self._due - time.monotonic()

@@ -27,7 +27,7 @@ from executor.connections import (
 )
 from executor.handlers import Answers, Handled, Handler
 from executor.perform import Outgoing, tell_parent_of_failed
-from executor.resolver import DEADLINE, Resolver
+from executor.resolver import HELD, Resolver
 from executor.telemetry import count, tell
 
 MAX_TRIES = 5
@@ -120,6 +120,15 @@ class Loop:
             low, self._last_full_look = 0, now
         return self._guarded(connection, lambda c: queue.claim(c, low), {})
 
+    def _go_on(self, connection: Connection, execution_id: str, answers: Answers) -> None:
+        """Answers stay in the inbox while the database is away."""
+        try:
+            self._guarded(connection, lambda c: queue.claim_only(c, [execution_id]), {execution_id: answers})
+        except Exception as error:
+            if not is_transient(error):
+                self._inbox.pop(0)
+            raise
+
     @staticmethod
     def _is_full(taken: Sequence[Claimed]) -> bool:
         return len(taken) >= queue.BATCH or sum(len(one.messages) for one in taken) >= FULL_BATCH_MESSAGES
@@ -150,7 +159,7 @@ class Loop:
         ready = [handled for handled in batch if not handled.calls]
         waiting = [handled for handled in batch if handled.calls]
         made = self._save(connection, ready)
-        queue.put_back(connection, [handled.claimed for handled in waiting], DEADLINE + 5.0)
+        queue.put_back(connection, [handled.claimed for handled in waiting], HELD)
         connection.commit()
         self._committed(ready, waiting, taken)
         if made and self._ring is not None:

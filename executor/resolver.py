@@ -2,22 +2,25 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from executions import store
 from executions.codec import loads
 from executions.expressions import SiteServices, place_of
+from executions.queue import postgres as queue
 from executions.state import Execution
-from executor.connections import close_quietly, connect
+from executor.connections import LOST, close_quietly, connect, first_line, is_lost
 from executor.handlers import Answers, Handled
 from executor.telemetry import count, tell
 from flows.expressions.errors import Call, ExpressionError
 
 DEADLINE = 20.0
+# For so long the messages of an execution that waits for answers are hidden at a time.
+HELD = 3.0
 THREADS = 4
 Deliver = Callable[[str, Answers], None]
 
@@ -52,15 +55,28 @@ class Resolver:
         pools = self._pools
         if pools is None:
             return
-        futures = {call: pools[1].submit(_answer, execution, call) for call in handled.calls}
+        futures = {call: pools[1].submit(_patient_answer, execution, call, until - 1.0) for call in handled.calls}
+        self._wait(handled, futures.values(), until)
         for call, future in futures.items():
-            answers[call] = self._result(call, future, until - time.monotonic())
+            try:
+                answers[call] = self._result(call, future)
+            except LOST as error:
+                tell("database.lost", loop="resolver", error=first_line(error))  # the engine asks again
         count("questions_resolved", len(futures))
         deliver(execution.id, answers)
 
-    def _result(self, call: Call, future: "Future[Any]", seconds: float) -> Any:
+    def _wait(self, handled: Handled, futures: Iterable["Future[Any]"], until: float) -> None:
+        """Until all are answered or it is too late. The messages stay hidden meanwhile: should this executor die,
+        another one asks soon."""
+        left = set(futures)
+        while left and time.monotonic() < until:
+            _, left = wait(left, timeout=min(HELD / 3, max(until - time.monotonic(), 0.0)))
+            if left:
+                _hold(handled)
+
+    def _result(self, call: Call, future: "Future[Any]") -> Any:
         try:
-            return future.result(max(seconds, 0.0))
+            return future.result(0)
         except FutureTimeout:
             future.cancel()
             tell("resolve.late", function=call.name, seconds=DEADLINE)
@@ -68,7 +84,31 @@ class Resolver:
         except ExpressionError as error:
             return error
         except Exception as error:
+            if is_lost(error):
+                raise
             return ExpressionError(f"The function '{call.name}' failed: {error}")
+
+
+def _hold(handled: Handled) -> None:
+    with suppress(*LOST):
+        connection = connect("answer", autocommit=True)
+        try:
+            queue.hide(connection, [message.id for message in handled.claimed.messages], HELD)
+        finally:
+            close_quietly(connection)
+
+
+def _patient_answer(execution: Execution, call: Call, until: float) -> Any:
+    """A database that is away for a moment is waited for."""
+    pause = 0.1
+    while True:
+        try:
+            return _answer(execution, call)
+        except LOST as error:
+            if not is_lost(error) or time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 2.0)
 
 
 def _answer(execution: Execution, call: Call) -> Any:

@@ -109,6 +109,11 @@ def put_back(connection: Connection, claimed: Iterable[Claimed], seconds: float)
         connection.execute(SQL["put_back"], {"document": dumps(rows), "seconds": seconds})
 
 
+def hide(connection: Connection, message_ids: Sequence[int], seconds: float) -> None:
+    """Messages that were put back stay invisible for so long from now."""
+    connection.execute(SQL["hide"], {"ids": list(message_ids), "seconds": seconds})
+
+
 def postpone(connection: Connection, message_ids: Sequence[int], seconds: float) -> int:
     """Back-off of messages whose handling raised; the highest number of tries so far."""
     rows = connection.execute(SQL["postpone"], {"ids": list(message_ids), "seconds": seconds}).fetchall()

@@ -63,6 +63,10 @@ SELECT id, false, type, execution_id, body, tries, clock_timestamp() + make_inte
 FROM jsonb_to_recordset(%(document)s::jsonb) AS r(
     id bigint, type text, execution_id uuid, body jsonb, tries smallint, created timestamptz);
 
+-- name: hide
+UPDATE queues SET not_before = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE id = ANY(%(ids)s::bigint[]) AND NOT stream;
+
 -- name: postpone
 UPDATE queues SET tries = tries + 1, not_before = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE id = ANY(%(ids)s::bigint[]) AND NOT stream RETURNING tries;

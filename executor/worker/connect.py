@@ -1,11 +1,12 @@
 """Database connections of the worker's own threads. Each is held for long and opened again when it broke."""
 
+import time
 from typing import Any
 
 import psycopg
 from django.conf import settings
 
-from executor.connections import LOST, first_line
+from executor.connections import LOST, first_line, is_lost
 
 __all__ = ["LAZY_COMMIT", "LOST", "Reconnecting", "connect", "first_line"]
 
@@ -40,6 +41,21 @@ class Reconnecting:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._name, *self._settings_sql)
         return self._connection
+
+    def alive(self, patience: float) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection that answers; while the server is away, waited for so many seconds. Raises what `connect` does."""
+        deadline, pause = time.monotonic() + patience, 0.1
+        while True:
+            try:
+                connection = self.get()
+                connection.execute("SELECT 1")
+                return connection
+            except LOST as error:
+                self.lost()
+                if not is_lost(error) or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
 
     def lost(self) -> None:
         connection, self._connection = self._connection, None

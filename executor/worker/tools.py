@@ -1,16 +1,16 @@
 """What tasks of one worker process share: the catalog, the database for reading, the storage, killable children."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 
 from executions import store
 from executions.storage.local import LocalStorage
 from executions.transitions.outputs import outputs_of_task
-from executor.connections import LOST
+from executor.connections import LOST, is_lost
 from executor.worker.child import Children
 from executor.worker.connect import Reconnecting
 from executor.worker.platform import Platform
@@ -24,6 +24,8 @@ from flows.expressions.render import UNDEFINED
 from flows.tasks.base import RunnableTask
 
 Json = Any
+Answer = TypeVar("Answer")
+PATIENCE = 60.0  # seconds that a task waits for a database that is away
 
 
 class Tools:
@@ -52,8 +54,7 @@ class Tools:
         key = flow["namespace"], flow["id"], flow["revision"]
         found = self._flows.get(key)
         if found is None:
-            with self.database() as connection:
-                found = catalog.load(connection, *key)
+            found = self._read(lambda connection: catalog.load(connection, *key))
             if len(self._flows) > 1000:
                 self._flows.clear()
             if not found.uses_templates:
@@ -68,7 +69,8 @@ class Tools:
     def left_out(self, context: Mapping[str, Json], kind: str, name: str) -> object:
         """An input, or a task's outputs, that was too large to travel with the job."""
         reference = context["flow"]
-        with self.database() as connection:
+
+        def find(connection: Any) -> object:
             execution = store.load(connection, context["execution"]["id"])
             if execution is None:
                 return UNDEFINED
@@ -82,12 +84,26 @@ class Tools:
 
             return settled(outputs_of_task(flow, execution, name, payload))
 
+        return self._read(find)
+
+    def _read(self, question: Callable[[Any], Answer]) -> Answer:
+        """Asked once more when the connection breaks under it."""
+        for last in (False, True):
+            try:
+                with self.database() as connection:
+                    return question(connection)
+            except LOST as error:
+                if last or not is_lost(error):
+                    raise
+        raise AssertionError("unreachable")
+
     @contextmanager
     def database(self) -> Iterator[Any]:
-        """Autocommit; for `with connection.transaction()` too. One user at a time."""
+        """Autocommit; for `with connection.transaction()` too. One user at a time. A restart of the database in
+        between fails no task: it is waited for."""
         with self._lock:
             try:
-                yield self._connection.get()
+                yield self._connection.alive(PATIENCE)
             except LOST:
                 self._connection.lost()
                 raise

@@ -1,7 +1,10 @@
 """kill -9 of executors and workers, at any moment: every execution ends, exactly once."""
 
 import random
+import threading
 import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.plant import Plant, Process, eventually, settled_faults
@@ -133,3 +136,49 @@ tasks:
     assert plant.value("SELECT state FROM executions") == "FAILED"
     assert "4 workers died" in plant.value("SELECT string_agg(message, ' ') FROM logs WHERE level = 4")
     assert settled_faults(plant, runs=1, most_lost=4) == []
+
+
+def test_an_executor_killed_while_it_asks_for_the_engine_is_replaced_within_seconds(plant: Plant) -> None:
+    """`http()` in a condition: the engine waits for an answer outside the transaction, its messages are only hidden."""
+    asked = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            first = not asked.is_set()
+            asked.set()
+            if first:
+                time.sleep(15)  # the fault: whoever asked first gets no answer in time
+            with suppress(OSError):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"yes")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        plant.define(
+            f"""
+id: asks
+namespace: company.team
+tasks:
+  - id: choose
+    type: core.flow.If
+    condition: "{{{{ http('http://127.0.0.1:{server.server_port}/') contains 'yes' }}}}"
+    then: [{{id: right, type: core.debug.Return, format: x}}]
+"""
+        )
+        executor = plant.executor().wait_until_ready()
+        plant.worker().wait_until_ready()
+        plant.trigger("asks")
+        assert asked.wait(20), plant.left()
+        executor.kill()
+        killed = time.monotonic()
+        executor.restart()
+        plant.wait_until_ended(20)
+        assert time.monotonic() - killed < 10
+        server.shutdown()
+    assert settled_faults(plant, runs=2) == []
+    assert plant.value("SELECT state FROM executions") == "SUCCESS"

@@ -25,10 +25,14 @@ WORK = """
 id: work
 namespace: company.team
 tasks:
-  - {id: one, type: core.debug.Return, format: "{{ execution.id }}"}
-  - {id: two, type: core.flow.Sleep, duration: PT0.05S}
+  - {id: one, type: core.debug.Return, format: "{{ kv('city') }}"}
+  - {id: two, type: core.flow.Sleep, duration: PT0.05S, runIf: "{{ kv('city') == 'Nantes' }}"}
   - {id: three, type: core.debug.Return, format: "{{ outputs.one.value }}"}
 """
+CITY = (
+    "INSERT INTO key_values (namespace, key, type, value, description, created, updated)"
+    " VALUES ('company.team', 'city', 'STRING', '\"Nantes\"', '', now(), now())"
+)
 CUT = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -37,6 +41,7 @@ CUT = (
 
 def test_every_connection_cut_again_and_again(plant: Plant) -> None:
     plant.define(WORK)
+    plant.connection.execute(CITY)
     executor = plant.executor("--threads", "2").wait_until_ready()
     worker = plant.worker().wait_until_ready()
     chance, cut = random.Random(3), 0
@@ -78,6 +83,7 @@ def own_plant(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Itera
 def test_postgresql_restarted_and_crashed_under_load(own_plant: Plant, cluster: Cluster) -> None:
     plant = own_plant
     plant.define(WORK)
+    plant.connection.execute(CITY)
     executor = plant.executor().wait_until_ready()
     worker = plant.worker().wait_until_ready()
     kept = []
@@ -107,6 +113,7 @@ def test_clients_of_a_web_process_whose_database_restarts(own_plant: Plant, clus
     """Each request is answered, with 200 or 503; what was acknowledged exists; a follower sees the end."""
     plant = own_plant
     plant.define(WORK)
+    plant.connection.execute(CITY)
     plant.define(WORK.replace("id: work", "id: patient").replace("PT0.05S", "PT8S"))
     plant.executor().wait_until_ready()
     plant.worker("-c", "8").wait_until_ready()
