@@ -34,6 +34,9 @@ class Action:
     # Status and body of the single form in the 0.x and 1.x dialects; 2.0 always answers the execution.
     status: int = 200
     has_body: bool = True
+    # On many executions, where the body names them or is empty.
+    prepare_many: Callable[[Request], Act] | None = None
+    prepare_found: Callable[[Request], Act] | None = None  # by query
 
 
 def _plain(act: Act) -> Callable[[Request], Act]:
@@ -74,9 +77,15 @@ def _resume(request: Request) -> Act:
     return lambda execution_id: actions.resume(execution_id, inputs, files)
 
 
-def _unqueue(request: Request) -> Act:
-    state = parse_state(request.query_params.get("state") or "RUNNING")
+def _unqueue(request: Request, name: str = "state") -> Act:
+    query = request.query_params
+    state = parse_state(query.get("newState") or query.get(name) or "RUNNING")
     return lambda execution_id: actions.unqueue(execution_id, State(state))
+
+
+def _unqueue_found(request: Request) -> Act:
+    """By query `state` says which executions are meant."""
+    return _unqueue(request, "newState")
 
 
 def _change_status(request: Request) -> Act:
@@ -112,12 +121,12 @@ ACTIONS = {
     for action in (
         Action("kill", _kill, 202, has_body=False),
         Action("pause", _plain(actions.pause), 200, has_body=False),
-        Action("resume", _resume, 204, has_body=False),
+        Action("resume", _resume, 204, has_body=False, prepare_many=_plain(actions.resume)),
         Action("restart", _restart),
         Action("replay", _replay),
         Action("replay-with-inputs", _replay_with_inputs),
         Action("force-run", _plain(actions.force_run)),
-        Action("unqueue", _unqueue),
+        Action("unqueue", _unqueue, prepare_found=_unqueue_found),
         Action("change-status", _change_status),
         Action("labels", _labels),
         Action("state", _state),
@@ -158,7 +167,7 @@ class BulkByIdsView(APIView):
 
     def act(self, request: Request, **_: Any) -> Response:
         ids = _ids_of(request)
-        act = ACTIONS[self.action].prepare(request)
+        act = _act_on_many(self.action, request)
         unknown = _unknown(access_of(request), ids)
         if unknown:
             raise actions.BulkRefused(self.action, [(text, "execution not found") for text in unknown])
@@ -174,7 +183,7 @@ class BulkByQueryView(APIView):
     action = ""
 
     def act(self, request: Request, **_: Any) -> Response:
-        act = ACTIONS[self.action].prepare(request)
+        act = _act_on_many(self.action, request, found=True)
         ids = _found(selected(access_of(request), request.query_params, Role.OPERATOR))
         return Response({"count": actions.bulk(self.action, ids, act)})
 
@@ -203,6 +212,12 @@ class DeleteByQueryView(APIView):
         if not forms.switch(request.query_params, "includeNonTerminated"):
             rows = rows.filter(state__in=[str(state) for state in TERMINAL])
         return Response({"count": actions.delete(_found(rows), **what_to_delete(request.query_params))})
+
+
+def _act_on_many(name: str, request: Request, *, found: bool = False) -> Act:
+    action = ACTIONS[name]
+    prepare = action.prepare_found if found else None
+    return (prepare or action.prepare_many or action.prepare)(request)
 
 
 def _ids_of(request: Request) -> list[str]:

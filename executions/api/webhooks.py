@@ -21,7 +21,7 @@ class WebhookView(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
-    is_public = True
+    public = True
 
     def call(
         self, request: Request, namespace: str, flow_id: str, key: str, path: str = "", **_: Any

@@ -10,7 +10,7 @@ from executions.transitions import reopening
 from executions.transitions.again import fresh_copy
 from executions.transitions.effects import CopyExecution, Step
 from flows.definition.model import Flow
-from flows.definition.states import State
+from flows.definition.states import TERMINAL, State
 
 S = State
 # In these states an execution may be acted on by …
@@ -22,6 +22,21 @@ UNQUEUED = frozenset({S.RUNNING, S.CANCELLED, S.FAILED})
 ENDS = frozenset({S.SUCCESS, S.WARNING, S.FAILED, S.KILLED, S.CANCELLED})
 SETTABLE = frozenset({S.SUCCESS, S.WARNING, S.FAILED, S.KILLED, S.CANCELLED, S.RUNNING})
 SYSTEM = "system."
+_RESTARTABLE = (TERMINAL | {S.PAUSED}) - {S.SUCCESS, S.WARNING, S.SKIPPED}
+# For the documents: the states in which each action does something. What a state refuses, the functions below tell.
+ACTS_IN: dict[str, frozenset[State]] = {
+    "kill": KILLABLE,
+    "pause": PAUSABLE,
+    "resume": RESUMABLE,
+    "restart": _RESTARTABLE,
+    "replay": frozenset(S),
+    "replay-from": TERMINAL,
+    "force-run": FORCEABLE,
+    "unqueue": frozenset({S.QUEUED}),
+    "change-status": TERMINAL - {S.SKIPPED},
+    "set-state": (TERMINAL | {S.PAUSED}) - {S.SKIPPED},
+    "labels": frozenset(S),
+}
 
 
 class Refused(Exception):
