@@ -48,7 +48,7 @@ class Loop:
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._notified = False
-        self._highest = 0
+        self._mark = 0
         self._last_full_look = 0.0
         self._inbox: list[tuple[str, Answers]] = []
         self._wake_read, self._wake_write = os.pipe()
@@ -114,7 +114,7 @@ class Loop:
         while self._inbox:
             execution_id, answers = self._inbox.pop(0)
             self._guarded(connection, partial(_claim_one, execution_id), {execution_id: answers})
-        low = max(self._highest - queue.LATE, 0)
+        low = max(self._mark - queue.LATE, 0)
         now = time.monotonic()
         if now - self._last_full_look >= FULL_LOOK:
             low, self._last_full_look = 0, now
@@ -189,7 +189,13 @@ class Loop:
             self._resolver.ask(handled, self.deliver)
         count("batches")
         count("messages", sum(len(one.messages) for one in taken))
-        self._highest = max(self._highest, max(one.messages[-1].id for one in taken))
+        self._settle_mark(taken)
+
+    def _settle_mark(self, taken: Sequence[Claimed]) -> None:
+        """Below the mark nothing is left but late committers, for which a full look is taken once a second. What a full
+        batch left behind lies above the first message of its oldest execution."""
+        first = [one.messages[0].id for one in taken]
+        self._mark = min(first) if self._is_full(taken) else max(self._mark, *first)
 
     # --- what goes wrong for one execution only
 
