@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import suppress
-from typing import Any
 
 from django.db import connection as django_connection
 from django.db import transaction
@@ -36,7 +35,9 @@ class _Ring:
                 _lock.release()
 
     def _notify(self) -> None:
-        connection: Any = database.current()
-        while _wanted:
-            with suppress(KeyError):
-                queue.notify(connection, _wanted.pop())
+        channels = []
+        with suppress(KeyError):
+            while True:
+                channels.append(_wanted.pop())
+        if channels:
+            queue.ring(database.current(), channels)

@@ -17,6 +17,7 @@ from executions import store
 from executions.queue import postgres as queue
 from executions.queue.postgres import Claimed, Job, Received
 from executor.connections import (
+    LOST,
     Connection,
     close_quietly,
     connect,
@@ -158,25 +159,38 @@ class Loop:
         batch = self._handler.handle(connection, taken, answers)
         ready = [handled for handled in batch if not handled.calls]
         waiting = [handled for handled in batch if handled.calls]
-        made = self._save(connection, ready)
-        queue.put_back(connection, [handled.claimed for handled in waiting], HELD)
+        out = self._save(connection, ready, waiting)
         connection.commit()
+        self._ring_database(connection, out)
         self._committed(ready, waiting, taken)
-        if made and self._ring is not None:
+        if self._ring is not None and (made := out.made_jobs()):
             self._ring(made)
 
-    def _save(self, connection: Connection, ready: Sequence[Handled]) -> list[Job]:
+    def _save(self, connection: Connection, ready: Sequence[Handled], waiting: Sequence[Handled]) -> Outgoing:
         out = Outgoing()
         for handled in ready:
             out.add(handled.execution, handled.effects)
             out.creates.extend(handled.children)
         changed = [handled.execution for handled in ready if handled.is_changed]
         _stamp(ready, self._handler.now())
-        if changed:
-            store.save(connection, changed)
         out.ended = [handled.execution.id for handled in ready if handled.ended]
-        out.hints = [store.hint(execution) for execution in changed]
-        return out.send(connection)
+        with connection.pipeline():
+            saved = store.send(connection, changed) if changed else None
+            out.hints = [store.hint(execution) for execution in changed]
+            out.send(connection)
+            queue.put_back(connection, [handled.claimed for handled in waiting], HELD)
+        if saved is not None:
+            store.check_saved(saved, changed)
+        return out
+
+    @staticmethod
+    def _ring_database(connection: Connection, out: Outgoing) -> None:
+        with suppress(*LOST):  # the next statement will tell
+            connection.autocommit = True
+            try:
+                queue.ring(connection, out.channels)
+            finally:
+                connection.autocommit = False
 
     def _committed(self, ready: Sequence[Handled], waiting: Sequence[Handled], taken: Sequence[Claimed]) -> None:
         for handled in ready:

@@ -34,13 +34,15 @@ class Outgoing:
     kill_children: list[str] = field(default_factory=list)
     restarts: list[tuple[str, fx.RestartExecution]] = field(default_factory=list)  # by who asks
     ended: list[str] = field(default_factory=list)
+    made: Any = None  # the cursor that tells of the jobs
+    channels: list[str] = field(default_factory=list)  # who is to be rung after the commit
 
     def add(self, execution: Execution, effects: list[fx.Effect]) -> None:
         for effect in effects:
             _GATHER[type(effect)](self, execution, effect)
 
-    def send(self, connection: Connection) -> list[Job]:
-        """Write and ring. The jobs made, for brokers that must be rung by themselves."""
+    def send(self, connection: Connection) -> None:
+        """Write everything; fit for a pipeline."""
         if self.picky:
             self._settle_picky(connection)
         if self.kill_children:
@@ -48,15 +50,18 @@ class Outgoing:
         if self.restarts:
             self._ask_restarts(connection)
         # What was handed out in this very batch may be stopped in it too.
-        made = queue.add_jobs(connection, self.jobs)
+        self.made = queue.add_jobs(connection, self.jobs)
         stopped = queue.stop_jobs(connection, self.stops) if self.stops else (0, 0)
         self._write_timers(connection)
         store.write_logs(connection, self.logs)
         queue.purge(connection, self.ended)
         queue.publish_all(connection, [*self.messages, *self.hints])
         store.create(connection, self.creates)
-        self._ring(connection, stopped)
-        return queue.read_jobs(made) if made is not None else []
+        self._note_channels(stopped)
+
+    def made_jobs(self) -> list[Job]:
+        """For brokers that must be rung by themselves."""
+        return queue.read_jobs(self.made) if self.made is not None else []
 
     def _write_timers(self, connection: Connection) -> None:
         set_, cancelled = [], []
@@ -68,8 +73,8 @@ class Outgoing:
         queue.cancel_timers(connection, cancelled)
         queue.set_timers(connection, set_)
 
-    def _ring(self, connection: Connection, stopped: tuple[int, int]) -> None:
-        channels = [queue.STREAM]
+    def _note_channels(self, stopped: tuple[int, int]) -> None:
+        self.channels = channels = [queue.STREAM]
         if self.jobs:
             channels.append(queue.JOBS)
         if self.messages or self.creates or stopped[0]:
@@ -78,7 +83,6 @@ class Outgoing:
             channels.append(queue.KILL)
         if self.soonest is not None:
             channels.append(queue.TIMERS)
-        queue.notify_all(connection, channels)
 
     def _settle_picky(self, connection: Connection) -> None:
         served = queue.served_queues(connection)

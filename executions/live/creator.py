@@ -202,9 +202,10 @@ class _Flows:
 def _write(connection: Any, batch: Sequence[Wanted]) -> None:
     with connection.pipeline():
         store.create(connection, [wanted.execution for wanted in batch if wanted.execution is not None])
-        queue.notify(connection, queue.WORK)
-        queue.notify(connection, queue.STREAM)
         connection.commit()
+    connection.autocommit = True
+    queue.ring(connection, (queue.WORK, queue.STREAM))
+    connection.autocommit = False
 
 
 def _without_repeated(connection: Any, batch: Sequence[Wanted]) -> list[Wanted]:

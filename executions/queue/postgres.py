@@ -74,6 +74,12 @@ def notify_all(connection: Connection, channels: Sequence[str]) -> None:
     connection.execute(SQL["notify_all"], {"channels": list(channels)})
 
 
+def ring(connection: Connection, channels: Iterable[str]) -> None:
+    """Doorbells after the commit, on a connection in autocommit mode: commits that notify wait for each other's disk
+    writes."""
+    connection.execute(SQL["ring"], {"channels": list(channels)})
+
+
 def claim(connection: Connection, low: int = 0, batch: int = BATCH) -> list[Claimed]:
     """Lock executions that have due messages above `low` and take their messages, inside the caller's transaction."""
     rows = connection.execute(SQL["claim"], {"low": low, "scan": max(SCAN, 4 * batch), "batch": batch}).fetchall()

@@ -15,6 +15,11 @@ SELECT pg_notify(%(channel)s, %(payload)s);
 -- name: notify_all
 SELECT pg_notify(channel, '') FROM unnest(%(channels)s::text[]) AS channel;
 
+-- name: ring
+-- A transaction of its own that does not wait for the disk: NOTIFY holds a database-wide lock until its commit is done.
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, '')
+FROM unnest(%(channels)s::text[]) AS channel;
+
 -- name: claim
 -- Executions with pending messages are locked (never waited for), then all their due messages are taken.
 -- A new execution comes with its row: nobody holds it in memory yet.

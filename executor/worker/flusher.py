@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 
 from executions import codec, named_sql
+from executions.queue import postgres as message_queue
 from executor.worker.connect import LOST, Reconnecting, first_line
 from executor.worker.slots import Held
 
@@ -116,12 +118,11 @@ class Flusher:
                     "started": codec.dumps(started),
                     "logs": codec.dumps(lines),
                     "metrics": codec.dumps(metrics),
-                    "work": bool(ended or started),
-                    "stream": bool(lines),
                 },
             )
             .fetchone()
         )
+        self._ring(work=bool(ended or started), stream=bool(lines))
         stored = set(answer[0] or ()) if answer else set()
         for report in reports:
             if report.final and report.body is not None and report.job.id not in stored:
@@ -130,6 +131,12 @@ class Flusher:
                     report.body.get("state"), report.job.id, report.body.get("task_run_id"), report.job.token,
                 )  # fmt: skip
         self._forget([report.job for report in reports if report.final])
+
+    def _ring(self, *, work: bool, stream: bool) -> None:
+        channels = [name for name, wanted in ((message_queue.WORK, work), (message_queue.STREAM, stream)) if wanted]
+        if channels:
+            with suppress(*LOST):  # stored it is; the next write will find the connection lost
+                message_queue.ring(self._connection.get(), channels)
 
 
 def _row(report: Report, body: Json) -> dict[str, Json]:

@@ -83,6 +83,4 @@ measured AS (
     FROM jsonb_to_recordset(%(metrics)s::jsonb) AS m(
         execution_id uuid, namespace text, flow_id text, task_id text, task_run_id uuid, name text, kind text,
         value float8, tags jsonb, timestamp timestamptz))
-SELECT (SELECT array_agg(id) FROM done),
-    CASE WHEN %(work)s THEN pg_notify('celesta_work', '') END,
-    CASE WHEN %(stream)s THEN pg_notify('celesta_stream', '') END
+SELECT (SELECT array_agg(id) FROM done)
