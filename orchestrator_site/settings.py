@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator_site import environment, postgres
 from orchestrator_site.administration import UNFOLD as UNFOLD
+from orchestrator_site.openapi_parts import COMPONENTS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CELESTA = environment.read()
@@ -139,7 +140,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["executions.api.auth.NamespacePermission"],
     "DEFAULT_RENDERER_CLASSES": ["orchestrator_site.rendering.JsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "orchestrator_site.rendering.OneForm",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "orchestrator_site.openapi.Describing",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "orchestrator_site.rest.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -149,7 +150,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Declarative workflow orchestration: flows in YAML, Kestra's REST API.",
     "VERSION": "1.3",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["executions.api.auth.NamespacePermission"],
+    "PREPROCESSING_HOOKS": ["orchestrator_site.openapi.one_dialect"],
+    "APPEND_COMPONENTS": COMPONENTS,
+    "SECURITY": [{"basic": []}, {"token": []}, {"session": []}],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 # The layer only carries "changed" notes between sockets of one process; see executions.live.

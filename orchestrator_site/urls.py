@@ -5,9 +5,8 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView
 
-from orchestrator_site import health, unknown
+from orchestrator_site import health, openapi, unknown
 
 TENANT = "main"
 
@@ -26,9 +25,10 @@ urlpatterns = [
     path("ready", health.ready, name="ready"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api", openapi.explorer, name="api"),
+    path("api/schema", openapi.SchemaView.as_view(), name="schema"),
     # The tenant's dialect first: a namespace or flow may be called `main` too.
     *_brought_by((f"api/v1/{TENANT}/", "api/v1/"), "executions.api.urls", "flows.api.urls"),
-    re_path("^api(?:/.*)?$", unknown.UnknownView.as_view()),
+    re_path("^api/.*$", unknown.UnknownView.as_view()),
     *_brought_by(("",), "flows.pages.urls", "executions.pages.urls"),
 ]

@@ -41,6 +41,7 @@ class Rest:
         if user is not None:
             secret = base64.b64encode(f"{user.get_username()}:{PASSWORD}".encode()).decode()
             header = f"Basic {secret}"
+        self.header = header
         self.client = Client(headers={"authorization": header} if header else {}, **defaults)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "", **extra: Any) -> Any:
