@@ -4,6 +4,7 @@ from executions.state import Json
 from executions.transitions import aftermath
 from executions.transitions.effects import ReleaseSlot, TellParent
 from executions.transitions.turn import Turn
+from flows.definition.outputs import typed
 from flows.definition.states import State
 from flows.expressions.render import ExpressionError
 
@@ -45,7 +46,8 @@ def release_slot(turn: Turn) -> None:
 
 
 def _outputs(turn: Turn) -> dict[str, Json]:
-    return {output.id: turn.render(output.value, None) for output in turn.flow.outputs}
+    """Each as its type. Raises ExpressionError, ValueError."""
+    return {output.id: typed(output, turn.render(output.value, None)) for output in turn.flow.outputs}
 
 
 def tell_parent(turn: Turn) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from flows.definition.durations import Duration, format_duration
+from flows.definition.input_types import InputType
 from flows.definition.strict import Strict
 
 Label = dict[str, str]
@@ -125,7 +126,7 @@ class Output(Strict):
     """`value` is a template; the rendered value is read as `type`."""
 
     id: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
-    type: str | None = None
+    type: InputType | None = None
     value: Any
     description: str | None = None
     display_name: str | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, Field
 
+from flows.definition.outputs import typed
 from flows.definition.properties import Output
 from flows.definition.states import State
 from flows.expressions.render import UNDEFINED
@@ -120,7 +121,7 @@ class Iteration(TaskList):
         shown = {"value": item["value"], "iteration": item["index"]}
         if "key" in item:
             shown["key"] = item["key"]
-        values = {output.id: view.render(output.value) for output in self.outputs}
+        values = {output.id: typed(output, view.render(output.value)) for output in self.outputs}
         return Closing(outputs={"item": shown, "outputs": values})
 
     def outcome(self, worst: State) -> State:

@@ -123,6 +123,26 @@ def test_flow_outputs_are_rendered_at_the_end_and_may_fail_it() -> None:
     assert bad.state == "FAILED" and "missing" in (bad.execution.error or "")
 
 
+@pytest.mark.parametrize(
+    ("type_name", "template", "expected"),
+    [
+        ("INT", "{{ '4' }}2", 42),
+        ("STRING", "{{ 42 }}", "42"),
+        ("JSON", '{"a": [1]}', {"a": [1]}),
+        ("BOOLEAN", "{{ true }}", True),
+        ("FLOAT", "1.5", 1.5),
+    ],
+)
+def test_flow_outputs_have_types(type_name: str, template: str, expected: object) -> None:
+    driver = run(flow(log("a"), outputs=[{"id": "o", "type": type_name, "value": template}]))
+    assert driver.execution.outputs == {"o": expected}
+
+
+def test_a_flow_output_of_another_type_fails_the_execution() -> None:
+    driver = run(flow(log("a"), outputs=[{"id": "o", "type": "INT", "value": "many"}]))
+    assert driver.state == "FAILED" and "Expected `INT`" in (driver.execution.error or "")
+
+
 def test_a_deep_mix_comes_to_its_end() -> None:
     inner = parallel("p", sequence("s", log("a"), fail("b"), errors=[log("e")]), log("c"))
     driver = run(flow(task("allow", "flow.AllowFailure", tasks=[inner, log("never")]), log("z")))
