@@ -17,7 +17,7 @@ import orjson
 from django.conf import settings
 from psycopg import OperationalError
 
-from executions import encryption, logs
+from executions import encryption, jq_process, logs
 from executions.storage import kv, secrets
 from executions.storage.base import (
     FileMissing,
@@ -102,7 +102,7 @@ class SiteServices:
             except OperationalError:
                 # The connection broke under the question. All of them only read: asked once more, on the next one.
                 return answer(**arguments)
-        except (StorageError, kv.InvalidKeyValue, http_call.HttpFailure) as error:
+        except (StorageError, kv.InvalidKeyValue, http_call.HttpFailure, jq_process.JqFailure) as error:
             raise ExpressionError(str(error)) from None
 
     def _secret(self, key: str, namespace: str | None = None, subkey: str | None = None) -> str:
@@ -137,6 +137,9 @@ class SiteServices:
             return []
         with self._database() as connection:
             return logs.errors_of(connection, self._place.execution_id)
+
+    def _jq(self, program: str, value: Json) -> list[Json]:
+        return jq_process.run(program, value)
 
     # Files.
 

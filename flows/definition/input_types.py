@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from flows.definition.durations import Duration
 from flows.definition.errors import structure_error
 from flows.definition.strict import Strict
+from flows.expressions.errors import ExpressionError
+from flows.expressions.patterns import check_size
 
 InputType = Literal[
     "STRING", "SELECT", "ENUM", "INT", "FLOAT", "BOOLEAN", "BOOL", "DATETIME", "DATE", "TIME", "DURATION",
@@ -49,8 +51,9 @@ class Input(Strict):
 def _compiles(pattern: str | None) -> str | None:
     if pattern is not None:
         try:
+            check_size(pattern)
             regex.compile(pattern)
-        except regex.error as error:
+        except (regex.error, ExpressionError) as error:
             raise ValueError(f"Invalid regular expression `{pattern}`: {error}") from None
     return pattern
 

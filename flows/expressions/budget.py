@@ -17,6 +17,7 @@ class Limits:
     output: int = 1_000_000
     memory: int = 12_000_000
     depth: int = 64
+    items: int = 500_000  # of one value, each counted as often as it stands in it
     seconds: float = 2.0
     regex_seconds: float = 0.5
 
@@ -29,13 +30,14 @@ LONGEST_PATTERN = 1_000
 class Budget:
     """Counts down while a template renders; every method raises BudgetExceeded when it is used up."""
 
-    __slots__ = ("deadline", "depth", "limits", "memory", "steps")
+    __slots__ = ("deadline", "depth", "limits", "memory", "steps", "weighed")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self.steps = limits.steps
         self.memory = limits.memory
         self.depth = 0
+        self.weighed: dict[int, tuple[object, int]] = {}  # kept alive: an id must not come back
         self.deadline = monotonic() + limits.seconds
 
     def spend(self, steps: int = 1) -> None:
@@ -59,6 +61,27 @@ class Budget:
 
     def check_items(self, count: int) -> None:
         self.grow(count * ITEM_COST)
+
+    def check_value(self, value: object) -> None:
+        """A value that was put together: holding itself twice, thirty times over, it would never be written or compared."""
+        if type(value) is list or type(value) is dict:
+            self._weigh(value)
+
+    def _weigh(self, value: object) -> int:
+        kind = type(value)
+        if kind is not list and kind is not dict:
+            return 1
+        known = self.weighed.get(id(value))
+        if known is not None:
+            return known[1]
+        weight = 1
+        for item in value.values() if isinstance(value, dict) else value:  # type: ignore[attr-defined]
+            weight += 1 if type(item) is str else self._weigh(item)
+        if weight > self.limits.items:
+            raise BudgetExceeded(f"The expression made a value of more than {self.limits.items} items")
+        if weight > len(value) + 1:  # type: ignore[arg-type]
+            self.weighed[id(value)] = (value, weight)
+        return weight
 
     def enter(self) -> None:
         self.depth += 1

@@ -202,7 +202,9 @@ class Compiler:
 
         def evaluate(frame: Frame) -> object:
             frame.budget.check_items(len(items))
-            return [item(frame) for item in items]
+            made = [item(frame) for item in items]
+            frame.budget.check_value(made)
+            return made
 
         return evaluate
 
@@ -217,6 +219,7 @@ class Compiler:
                 if isinstance(name, (dict, list)):
                     raise located(ExpressionError("A map or a list cannot be a key"), self.source, node.position)
                 made[name] = value(frame)
+            frame.budget.check_value(made)
             return made
 
         return evaluate

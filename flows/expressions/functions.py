@@ -82,6 +82,7 @@ def _render(frame: Frame, value: object, recursive: bool, depth: int = 0) -> obj
         return spread(rendered) if isinstance(value, Tainted) else rendered
     if depth > frame.budget.limits.depth:
         raise ExpressionError("The value is nested too deeply")
+    frame.budget.spend()
     if isinstance(value, Mapping):
         return {
             text_of(_render(frame, key, recursive, depth + 1)): _render(frame, value[key], recursive, depth + 1)

@@ -138,14 +138,35 @@ def _parse_int(digits: str) -> int:
     return int(digits)
 
 
-def to_plain(value: object, depth: int = 0) -> Any:
-    """The value as its JSON would be read back: dates are texts; 32-bit numbers keep their width."""
+def to_plain(value: object, depth: int = 0, done: dict[int, Any] | None = None) -> Any:
+    """The value as its JSON would be read back: dates are texts; 32-bit numbers keep their width.
+
+    What stands in it several times is converted once (`done`): a value may be larger than memory when written out."""
     if value is None or isinstance(value, (str, bool, int, Float32, float, Decimal)):
         return value
+    if not isinstance(value, (Mapping, list, tuple)):
+        return iso_text(value)
     if depth > MAX_DEPTH:
         raise BudgetExceeded("The value is nested too deeply")
-    if isinstance(value, Mapping):
-        return {key_text(key): to_plain(value[key], depth + 1) for key in value}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(item, depth + 1) for item in value]
-    return iso_text(value)
+    done = {} if done is None else done
+    if id(value) not in done:
+        if isinstance(value, Mapping):
+            done[id(value)] = {key_text(key): to_plain(value[key], depth + 1, done) for key in value}
+        else:
+            done[id(value)] = [to_plain(item, depth + 1, done) for item in value]
+    return done[id(value)]
+
+
+def check_written(value: object, most: int) -> None:
+    """Raises BudgetExceeded when the value has more items than that, or text than that, as it would be written."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        most -= len(item) // 8 + 1 if isinstance(item, str) else 1
+        if most < 0:
+            raise BudgetExceeded("The value is too large")
+        if isinstance(item, Mapping):
+            waiting.extend(item)
+            waiting.extend(item[key] for key in item)
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)

@@ -16,10 +16,41 @@ PLAIN_DELIMITER = frozenset(".$|()[{^?*+\\")
 def compiled(pattern: str) -> Any:
     if len(pattern) > LONGEST_PATTERN:
         raise BudgetExceeded(f"The regular expression is longer than {LONGEST_PATTERN} characters")
+    check_size(pattern)
     try:
         return _compiled(str(pattern))
     except (regex.error, RecursionError, OverflowError, ValueError):
         raise ExpressionError("The regular expression is not valid") from None
+
+
+_TOKENS = regex.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(?P<call>\(\?(?:[R0-9+-]\d*\)|&|P>))|(?P<open>\()|(?P<close>\))"
+    r"|\{(?P<low>\d{1,9})(?:,(?P<high>\d{0,9}))?\}|(?P<fuzzy>\{[^},]*[eids][^}]*\})|.",
+    regex.DOTALL,
+)
+MAX_SIZE = 50_000
+
+
+def check_size(pattern: str) -> None:
+    """Refuses what is no Java and what would be huge when compiled: counted repetitions multiply, calls recurse."""
+    sizes: list[list[int]] = [[]]  # of the parts of each open group
+    for token in _TOKENS.finditer(pattern):
+        kind = token.lastgroup
+        if kind in ("call", "fuzzy"):
+            raise ExpressionError("The regular expression is not valid")
+        if kind == "open":
+            sizes.append([])
+        elif kind == "close" and len(sizes) > 1:
+            size = sum(sizes.pop()) + 1
+            sizes[-1].append(size)
+        elif kind in ("low", "high") and sizes[-1]:
+            sizes[-1][-1] *= max(int(token["low"]), int(token["high"] or 0), 1)
+        else:
+            sizes[-1].append(1)
+        if sizes[-1] and sizes[-1][-1] > MAX_SIZE:
+            raise BudgetExceeded("The regular expression repeats too often")
+    if sum(map(sum, sizes)) > MAX_SIZE:
+        raise BudgetExceeded("The regular expression repeats too often")
 
 
 @lru_cache(maxsize=256)

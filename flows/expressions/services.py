@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.expressions.errors import ExpressionError
 from flows.expressions.frame import Frame
 from flows.expressions.java_text import java_string
-from flows.expressions.json_text import to_plain
+from flows.expressions.json_text import check_written, to_plain
 from flows.expressions.taint import reveal, spread
 
 # Arguments of the functions that Services answers, in order.
@@ -29,6 +29,7 @@ REQUIRED = {
     "isFileEmpty": ("path",), "fileEmpty": ("path",), "http": ("uri",), "encrypt": ("key", "plaintext"),
     "isPublicHoliday": ("date", "countryCode"),
 }  # fmt: skip
+MAX_ITEMS = 200_000  # of one argument
 SECRET_ANSWERS = frozenset({"secret"})
 TEXTS = frozenset({"key", "namespace", "subkey", "path", "uri", "method", "plaintext"})
 
@@ -43,6 +44,7 @@ def ask(frame: Frame, name: str, values: dict[str, object]) -> object:
         if value is None:
             continue
         clear = reveal(to_plain(value))
+        check_written(clear, MAX_ITEMS)
         arguments[argument] = java_string(clear) if argument in TEXTS and not isinstance(clear, str) else clear
     answer = frame.services.call(name, arguments)
     return spread(answer, java_string) if name in SECRET_ANSWERS else answer

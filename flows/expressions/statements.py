@@ -93,7 +93,8 @@ def _set(compiler: Compiler, node: nodes.Set) -> Write:
     name, value = node.name, compiler.expression(node.value)
 
     def write(frame: Frame, out: list[str]) -> None:
-        frame.locals[name] = value(frame)
+        made = frame.locals[name] = value(frame)
+        frame.budget.check_value(made)
 
     return write
 

@@ -59,8 +59,10 @@ def spread_values(value: object) -> object:
     return spread(value)
 
 
-def spread(value: object, text: Callable[[object], str] = str, depth: int = 0) -> object:
-    """The value with all of it secret; truth values stay, dates become texts."""
+def spread(
+    value: object, text: Callable[[object], str] = str, depth: int = 0, done: dict[int, object] | None = None
+) -> object:
+    """The value with all of it secret; truth values stay, dates become texts. What it holds twice is made once."""
     if value is None or isinstance(value, (bool, Tainted)):
         return SecretStr(str(value)) if isinstance(value, SecretStr) else value
     if isinstance(value, str):
@@ -71,13 +73,17 @@ def spread(value: object, text: Callable[[object], str] = str, depth: int = 0) -
         return SecretFloat(value)
     if isinstance(value, Decimal):
         return SecretDecimal(value)
+    if not isinstance(value, (Mapping, list, tuple)):
+        return SecretStr(text(value))
     if depth > MAX_DEPTH:
         return SecretStr(MASK)
-    if isinstance(value, Mapping):
-        return {spread(key, text, depth + 1): spread(value[key], text, depth + 1) for key in value}
-    if isinstance(value, (list, tuple)):
-        return [spread(item, text, depth + 1) for item in value]
-    return SecretStr(text(value))
+    done = {} if done is None else done
+    if id(value) not in done:
+        if isinstance(value, Mapping):
+            done[id(value)] = {spread(key, text, depth + 1): spread(value[key], text, depth + 1, done) for key in value}
+        else:
+            done[id(value)] = [spread(item, text, depth + 1, done) for item in value]
+    return done[id(value)]
 
 
 def join(parts: list[str]) -> str:
@@ -218,13 +224,16 @@ def _revealed(value: Tainted) -> object:
     return float(value) if isinstance(value, SecretFloat) else Decimal(str(Decimal(value)))  # type: ignore[arg-type]
 
 
-def _replace(value: object, change: Callable[[Tainted], object]) -> object:
+def _replace(value: object, change: Callable[[Tainted], object], done: dict[int, object] | None = None) -> object:
+    """What the value holds several times is replaced once."""
     if isinstance(value, Tainted):
         return change(value)
-    if isinstance(value, str):
+    if isinstance(value, str) or not isinstance(value, (Mapping, list, tuple)):
         return value
-    if isinstance(value, Mapping):
-        return {_replace(key, change): _replace(value[key], change) for key in value}
-    if isinstance(value, (list, tuple)):
-        return [_replace(item, change) for item in value]
-    return value
+    done = {} if done is None else done
+    if id(value) not in done:
+        if isinstance(value, Mapping):
+            done[id(value)] = {_replace(key, change): _replace(value[key], change, done) for key in value}
+        else:
+            done[id(value)] = [_replace(item, change, done) for item in value]
+    return done[id(value)]

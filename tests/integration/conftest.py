@@ -48,11 +48,11 @@ def task_worker(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def bench(database: str, task_worker: Any) -> Iterator[Any]:
-    """A `worker_support.TaskBench` on empty tables."""
+def bench(database: str, task_worker: Any, django_db_blocker: Any) -> Iterator[Any]:
+    """A `worker_support.TaskBench` on empty tables. Tasks may act through Django, as in a worker."""
     from tests.integration.worker_support import TaskBench, desk
 
-    with desk(database) as table:
+    with desk(database) as table, django_db_blocker.unblock():
         table.connection.execute(
             "TRUNCATE worker_jobs, queues, logs, metrics, payloads, key_values, executions, task_runs"
         )

@@ -8,7 +8,10 @@ import regex
 
 from flows.expressions.errors import ExpressionError
 from flows.expressions.frame import Frame
+from flows.expressions.json_text import check_written
 from flows.expressions.taint import is_tainted, reveal, spread
+
+MAX_ITEMS = 200_000
 
 
 class Step(NamedTuple):
@@ -30,6 +33,7 @@ def jq_run(frame: Frame, program: str, value: object) -> list[object]:
     """What the program gives for a JSON value."""
     steps = parse_path(program)
     if steps is None:
+        check_written(value, MAX_ITEMS)
         answer = frame.services.call("jq", {"program": str(program), "value": reveal(value)})
         if not isinstance(answer, list):
             raise ExpressionError("jq gave no list")

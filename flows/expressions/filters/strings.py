@@ -138,14 +138,20 @@ def nindent(frame: Frame, value: object, amount: object, prefix: object = " ") -
     text = text_of(value)
     if not text:
         return text
-    return _line_end(text) + text_of(prefix) * _width(amount) + str(_indented(frame, text, amount, prefix))
+    return _line_end(text) + _margin(frame, amount, prefix) + str(_indented(frame, text, amount, prefix))
 
 
 def _indented(frame: Frame, text: str, amount: object, prefix: object) -> str:
     """Every line but the first, whatever its line end; at the end of the text too."""
-    end, margin = _line_end(text), text_of(prefix) * _width(amount)
+    end, margin = _line_end(text), _margin(frame, amount, prefix)
     frame.budget.check_text(len(text) + text.count(end) * len(margin))
     return text.replace(end, end + margin)
+
+
+def _margin(frame: Frame, amount: object, prefix: object) -> str:
+    width, unit = _width(amount), text_of(prefix)
+    frame.budget.check_text(width * len(unit))
+    return unit * width
 
 
 def _line_end(text: str) -> str:

@@ -13,6 +13,8 @@ from jsonata.jsonata import Jsonata
 from jsonata.regex_engine import RegexFlags
 from pydantic import Field
 
+from flows.expressions.errors import ExpressionError
+from flows.expressions.patterns import check_size
 from flows.expressions.taint import is_tainted, spread_values
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core.rendering import required, switch
@@ -29,6 +31,7 @@ class _Pattern:
 
     def __init__(self, pattern: str, flags: RegexFlags) -> None:
         options = (regex.IGNORECASE if flags.case_insensitive else 0) | (regex.MULTILINE if flags.multiline else 0)
+        check_size(pattern)
         self._pattern = regex.compile(pattern, options)
         self.pattern, self.flags = pattern, self._pattern.flags
 
@@ -72,7 +75,7 @@ def evaluate(expression: str, value: Json, max_depth: int) -> Json:
         raise TaskFailure("The JSONata expression is nested too deeply") from None
     except TimeoutError:
         raise TaskFailure("A regular expression of the JSONata expression took too long") from None
-    except JException as error:
+    except (JException, ExpressionError) as error:
         raise TaskFailure(f"Cannot evaluate the JSONata expression: {error}") from None
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, regex.error) as error:
         raise TaskFailure(f"Cannot evaluate the JSONata expression: {error}") from None
