@@ -4,6 +4,7 @@ import threading
 
 from django.conf import settings
 
+from executions import garbage
 from executor.background import Background
 from executor.cache import StateCache
 from executor.cleaning import Cleaner
@@ -42,6 +43,7 @@ class Executor:
             loop.thread.start()
         for background in self.backgrounds:
             background.start()
+        garbage.settle()
         tell("executor.started", id=self.recovery.id, loops=len(self.loops))
 
     def stop(self) -> None:

@@ -10,6 +10,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
+from executions import garbage
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator_site.settings")
 django_application = get_asgi_application()
 
@@ -29,6 +31,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Django refuses lifespan, so uvicorn is answered here."""
     while True:
         event = await receive()
+        if event["type"] == "lifespan.startup":
+            garbage.settle()
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":
             return

@@ -11,6 +11,7 @@ from celery import signals
 from django.conf import settings
 from kombu.utils.imports import symbol_by_name
 
+from executions import garbage
 from executor.worker import process
 from executor.worker.process import Worker
 from executor.worker.slots import RUNWAY
@@ -37,7 +38,9 @@ def run(queues: Sequence[str], pool: str, threads: int) -> None:
     else:
         worker.start()
     try:
-        _celery(queues, pool, threads).start()
+        celery = _celery(queues, pool, threads)
+        garbage.settle()
+        celery.start()
     except SystemExit as exit_:
         if exit_.code:
             raise
