@@ -171,7 +171,7 @@ class Answered:
 
     @property
     def reveal(self) -> Callable[[Any], Any] | None:
-        """Decrypts secret inputs, as values marked as secret."""
+        """Opens sealed secrets, as values marked as secret."""
         return getattr(self.services, "reveal", None)
 
     def now(self) -> datetime:

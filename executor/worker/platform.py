@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import connections
 
-from executions import actions, counting, encryption, logs, triggering
+from executions import actions, counting, encryption, logs, store, triggering
+from executions.messages import iso
 from executions.storage import kv
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
 from flows import catalog
+from flows.definition.durations import format_duration
 from flows.definition.inputs import InvalidInputs
+from flows.definition.states import State
 from flows.tasks.base import TaskFailure
 from flows.tasks.core import http_call
 
@@ -113,6 +116,25 @@ class Platform:
         with self._database() as connection:
             if not triggering.switch(connection, (namespace, flow_id, trigger_id), is_disabled=not enabled):
                 raise TaskFailure(f"Flow {namespace}.{flow_id} has no trigger {trigger_id}")
+
+    def execution(self, execution_id: str) -> dict[str, Json]:
+        """What notifications tell of an execution."""
+        with self._own_connection() as connection:
+            found = store.load(connection, execution_id)
+        if found is None:
+            raise TaskFailure(f"Execution {execution_id[:60]} is not found")
+        last = found.histories[-1][1] if found.state.is_terminal else datetime.now(UTC)
+        failed = [run.task_id for run in found.runs.values() if run.state is State.FAILED]
+        return {
+            "id": found.id,
+            "namespace": found.namespace,
+            "flowId": found.flow_id,
+            "state": found.state.value,
+            "startDate": iso(found.start_date),
+            "duration": format_duration(last - found.start_date),
+            "failedTask": failed[-1] if failed else None,
+            "link": f"{settings.CELESTA.public_url}/ui/executions/{found.namespace}/{found.flow_id}/{found.id}",
+        }
 
     # Logs.
 

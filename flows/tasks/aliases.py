@@ -1,5 +1,6 @@
 """Kestra's older names of types, and those it deprecates. Facts only."""
 
+_PLUGIN = "io.kestra.plugin."
 _CORE = "io.kestra.plugin.core."
 _TASKS = "io.kestra.core.tasks."
 _MODELS = "io.kestra.core.models."
@@ -86,6 +87,18 @@ ALIASES: dict[str, str] = {
     _MODELS + "conditions.types.ExpressionCondition": _CORE + "condition.Expression",
     _TASKS + "flows.WaitFor": _CORE + "flow.LoopUntil",
     _CORE + "flow.WaitFor": _CORE + "flow.LoopUntil",
+    _PLUGIN + "serdes.csv.CsvReader": _PLUGIN + "serdes.csv.CsvToIon",
+    _PLUGIN + "serdes.csv.CsvWriter": _PLUGIN + "serdes.csv.IonToCsv",
+    _PLUGIN + "serdes.json.JsonReader": _PLUGIN + "serdes.json.JsonToIon",
+    _PLUGIN + "serdes.json.JsonWriter": _PLUGIN + "serdes.json.IonToJson",
+    _PLUGIN + "serdes.parquet.ParquetReader": _PLUGIN + "serdes.parquet.ParquetToIon",
+    _PLUGIN + "serdes.parquet.ParquetWriter": _PLUGIN + "serdes.parquet.IonToParquet",
+    _PLUGIN + "email.MailSend": _PLUGIN + "notifications.mail.MailSend",
+    _PLUGIN + "email.MailExecution": _PLUGIN + "notifications.mail.MailExecution",
+    _PLUGIN + "slack.SlackIncomingWebhook": _PLUGIN + "notifications.slack.SlackIncomingWebhook",
+    _PLUGIN + "slack.notifications.SlackIncomingWebhook": _PLUGIN + "notifications.slack.SlackIncomingWebhook",
+    _PLUGIN + "slack.SlackExecution": _PLUGIN + "notifications.slack.SlackExecution",
+    _PLUGIN + "slack.notifications.SlackExecution": _PLUGIN + "notifications.slack.SlackExecution",
 }
 
 DEPRECATED: frozenset[str] = frozenset(

@@ -17,6 +17,8 @@ _CORE = "io.kestra.plugin.core."
 _FLOW = "flows.tasks.flow."
 _TASKS = "flows.tasks.core."
 _SCRIPTS = "flows.tasks.scripts."
+_PLUGIN = "io.kestra.plugin."
+_NOTIFICATIONS = "flows.tasks.notifications."
 _CONDITIONS = "flows.triggers.conditions."
 
 TASKS: dict[str, str] = {
@@ -85,6 +87,27 @@ TASKS: dict[str, str] = {
     "io.kestra.plugin.scripts.python.Script": _SCRIPTS + "python:Script",
     "io.kestra.plugin.scripts.node.Commands": _SCRIPTS + "node:Commands",
     "io.kestra.plugin.scripts.node.Script": _SCRIPTS + "node:Script",
+    _PLUGIN + "jdbc.postgresql.Query": "flows.tasks.jdbc.postgresql:Query",
+    _PLUGIN + "jdbc.postgresql.Queries": "flows.tasks.jdbc.postgresql:Queries",
+    _PLUGIN + "jdbc.sqlite.Query": "flows.tasks.jdbc.sqlite:Query",
+    _PLUGIN + "jdbc.sqlite.Queries": "flows.tasks.jdbc.sqlite:Queries",
+    _PLUGIN + "serdes.csv.CsvToIon": "flows.tasks.serdes.csv:CsvToIon",
+    _PLUGIN + "serdes.csv.IonToCsv": "flows.tasks.serdes.csv:IonToCsv",
+    _PLUGIN + "serdes.json.JsonToIon": "flows.tasks.serdes.json:JsonToIon",
+    _PLUGIN + "serdes.json.IonToJson": "flows.tasks.serdes.json:IonToJson",
+    _PLUGIN + "serdes.yaml.YamlToIon": "flows.tasks.serdes.yaml:YamlToIon",
+    _PLUGIN + "serdes.yaml.IonToYaml": "flows.tasks.serdes.yaml:IonToYaml",
+    _PLUGIN + "serdes.parquet.ParquetToIon": "flows.tasks.serdes.parquet:ParquetToIon",
+    _PLUGIN + "serdes.parquet.IonToParquet": "flows.tasks.serdes.parquet:IonToParquet",
+    _PLUGIN + "notifications.mail.MailSend": _NOTIFICATIONS + "mail:MailSend",
+    _PLUGIN + "notifications.mail.MailExecution": _NOTIFICATIONS + "mail:MailExecution",
+    _PLUGIN + "notifications.slack.SlackIncomingWebhook": _NOTIFICATIONS + "webhook:IncomingWebhook",
+    _PLUGIN + "notifications.slack.SlackExecution": _NOTIFICATIONS + "webhook:SlackExecution",
+    _PLUGIN + "notifications.discord.DiscordIncomingWebhook": _NOTIFICATIONS + "webhook:IncomingWebhook",
+    _PLUGIN + "notifications.teams.TeamsIncomingWebhook": _NOTIFICATIONS + "webhook:IncomingWebhook",
+    _PLUGIN + "notifications.google.GoogleChatIncomingWebhook": _NOTIFICATIONS + "webhook:IncomingWebhook",
+    _PLUGIN + "notifications.webhook.IncomingWebhook": _NOTIFICATIONS + "webhook:IncomingWebhook",
+    _PLUGIN + "notifications.webhook.WebhookExecution": _NOTIFICATIONS + "webhook:WebhookExecution",
     "celery.Task": "flows.tasks.celery:Task",
 }
 
