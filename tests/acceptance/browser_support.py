@@ -114,13 +114,14 @@ def _free_port() -> int:
     raise RuntimeError("no free port")
 
 
-@pytest.fixture(scope="session")
+# Per module: its event loop would make Django refuse every later test of the same process.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     # The sandbox needs rights that root in a container does not have.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -129,9 +130,9 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cookies(site: Site, browser: Browser) -> Any:
-    """Logged in once, for all pages."""
+    """Logged in once, for all pages of a module."""
     context = browser.new_context(base_url=site.base)
     page = context.new_page()
     log_in(page)

@@ -25,7 +25,18 @@ def nobody_remembered(settings: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def admin(db: None, nobody_remembered: None) -> "Rest":
+def empty(db: None) -> None:
+    """Nothing that tests of other modules committed is seen; undone with the test's transaction."""
+    from django.db import connection
+
+    tables = "executions, task_runs, flows, logs, metrics, queues, triggers, key_values, worker_jobs, service_instances"
+    with connection.cursor() as cursor:
+        for table in tables.split(", "):
+            cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def admin(empty: None, nobody_remembered: None) -> "Rest":
     from tests.integration.rest_support import Rest, administrator
 
     return Rest(administrator())

@@ -72,4 +72,4 @@ def test_another_namespaces_trigger_does_not_exist_for_an_operator(rest: Rest) -
     assert other.json("triggers/search")["total"] == 0
     assert other.put("triggers", {**KEY, "disabled": True}).status_code == 404
     assert other.post("triggers/set-disabled/by-triggers", {"triggers": [KEY], "disabled": True}).status_code == 404
-    assert not TriggerRecord.objects.exists()
+    assert not TriggerRecord.objects.filter(disabled=True).exists()
