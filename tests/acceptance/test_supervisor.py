@@ -1,5 +1,6 @@
 """`manage.py up` as a user meets it: first start, second start, crashes, Ctrl-C, kill -9, wrong set-ups."""
 
+import json
 import os
 import re
 import shutil
@@ -11,9 +12,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -70,6 +74,14 @@ class Product:
             return error.code
         except OSError:
             return 0
+
+    def api(self, method: str, path: str, body: bytes = b"", content: str = "application/x-yaml") -> Any:
+        """With the password that the test gave."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/main{path}", body or None, method=method)
+        request.add_header("Content-Type", content)
+        request.add_header("Authorization", "Basic " + b64encode(b"admin:pw").decode())
+        with OPENER.open(request, timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -146,7 +158,7 @@ def test_a_killed_child_is_started_again(start: Callable[..., Product]) -> None:
         before.kill()
         assert eventually(lambda name=name: f"{name} died (signal SIGKILL)" in product.said())  # type: ignore[misc]
         assert eventually(
-            lambda command=command, before=before: product.children().get(command, before).pid != before.pid  # type: ignore[misc]
+            lambda command=command, before=before: product.children().get(command, before).pid != before.pid  # type: ignore[misc, union-attr]
         )
     assert eventually(lambda: product.status("/ready") == 200)
     assert product.stop() == 0
@@ -180,6 +192,61 @@ def test_a_supervisor_killed_with_9_leaves_no_process(start: Callable[..., Produ
     product.process.kill()
     product.process.wait()
     assert eventually(lambda: gone(everything)), [process.cmdline() for process in everything if process.is_running()]
+
+
+SCRIPT = b"""
+id: script
+namespace: company.team
+tasks:
+  - {id: long, type: io.kestra.plugin.scripts.shell.Commands, commands: ["echo $$; exec sleep 1234"]}
+"""
+
+
+def test_not_even_the_scripts_of_running_tasks_outlive_a_supervisor_killed_with_9(
+    start: Callable[..., Product],
+) -> None:
+    product = start(CELESTA_ADMIN_PASSWORD="pw").wait_until_ready()
+    product.api("POST", "/flows", SCRIPT)
+    execution = product.api("POST", "/executions/company.team/script")["id"]
+
+    def printed() -> list[str]:
+        return [line["message"] for line in product.api("GET", f"/logs/{execution}") if line["message"].isdigit()]
+
+    assert eventually(lambda: bool(printed()))
+    script = psutil.Process(int(printed()[0]))
+    assert "1234" in script.cmdline()
+    everything = [*product.all_processes(), script]
+    product.process.kill()
+    product.process.wait()
+    assert eventually(lambda: gone(everything)), [process.cmdline() for process in everything if process.is_running()]
+
+
+def test_postgresql_killed_under_the_product_is_back_and_so_is_everything_else(start: Callable[..., Product]) -> None:
+    product = start(CELESTA_ADMIN_PASSWORD="pw").wait_until_ready()
+    before = {name: child.pid for name, child in product.children().items()}
+    keeper, server = keeper_and_server(product)
+    for victim in (server, keeper):
+        victim.kill()
+        victim.wait(20)
+        assert eventually(lambda victim=victim: victim.pid not in {p.pid for p in keeper_and_server(product)})  # type: ignore[misc]
+        assert eventually(lambda: product.status("/ready") == 200)
+        order = (ROOT / "flows" / "examples" / "order.json").read_text()
+        form = urlencode({"order": order}).encode()
+        path = "/executions/company.team/order?wait=true"
+        ended = product.api("POST", path, form, "application/x-www-form-urlencoded")
+        assert ended["state"]["current"] == "SUCCESS"
+    after = {name: child.pid for name, child in product.children().items()}
+    assert {name: after[name] for name in before if name.startswith("run_")} == {
+        name: pid for name, pid in before.items() if name.startswith("run_")
+    }, "none of ours had to be started again"
+    assert product.stop() == 0
+
+
+def keeper_and_server(product: Product) -> list[psutil.Process]:
+    """Those there are of the process that runs PostgreSQL and PostgreSQL's own first process."""
+    keepers = [one for one in product.all_processes() if "postgres_keeper" in " ".join(one.cmdline())]
+    servers = [child for one in keepers for child in one.children()]
+    return keepers + servers
 
 
 def test_a_port_in_use_is_one_clear_line(start: Callable[..., Product], free_port: int) -> None:
