@@ -113,8 +113,9 @@ class Loop:
         connection = self._connected()
         self._notified = False
         while self._inbox:
-            execution_id, answers = self._inbox.pop(0)
-            self._guarded(connection, partial(_claim_one, execution_id), {execution_id: answers})
+            execution_id, answers = self._inbox[0]
+            self._go_on(connection, execution_id, answers)
+            self._inbox.pop(0)
         low = max(self._mark - queue.LATE, 0)
         now = time.monotonic()
         if now - self._last_full_look >= FULL_LOOK:
@@ -124,7 +125,7 @@ class Loop:
     def _go_on(self, connection: Connection, execution_id: str, answers: Answers) -> None:
         """Answers stay in the inbox while the database is away."""
         try:
-            self._guarded(connection, lambda c: queue.claim_only(c, [execution_id]), {execution_id: answers})
+            self._guarded(connection, partial(_claim_one, execution_id), {execution_id: answers})
         except Exception as error:
             if not is_transient(error):
                 self._inbox.pop(0)

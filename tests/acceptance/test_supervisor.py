@@ -227,7 +227,7 @@ def test_postgresql_killed_under_the_product_is_back_and_so_is_everything_else(s
     keeper, server = keeper_and_server(product)
     for victim in (server, keeper):
         victim.kill()
-        victim.wait(20)
+        assert eventually(lambda victim=victim: gone([victim]))  # type: ignore[misc]
         assert eventually(lambda victim=victim: victim.pid not in {p.pid for p in keeper_and_server(product)})  # type: ignore[misc]
         assert eventually(lambda: product.status("/ready") == 200)
         order = (ROOT / "flows" / "examples" / "order.json").read_text()
