@@ -155,7 +155,7 @@ class Loop:
         """The transaction: take messages, apply them, save, send. All of it or nothing."""
         taken.extend(claim(connection))
         if not taken:
-            connection.rollback()
+            connection.commit()  # a rollback would throw the connection's prepared statements away
             return
         batch = self._handler.handle(connection, taken, answers)
         ready = [handled for handled in batch if not handled.calls]

@@ -138,7 +138,7 @@ class Creator:
                 raise
             except Exception as refusal:
                 refusals.append((wanted, refusal))
-        connection.rollback()
+        _let_go(connection)
         return refusals
 
     def _stored(self, connection: Any, batch: Sequence[Wanted]) -> list[tuple[Wanted, Any]]:
@@ -199,6 +199,14 @@ class _Flows:
         return catalog.load(self._connection, wanted.namespace, wanted.flow_id, revision)
 
 
+def _let_go(connection: Any) -> None:
+    """End a transaction that only read: a rollback would throw the connection's prepared statements away."""
+    if connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
+        connection.rollback()
+    else:
+        connection.commit()
+
+
 def _write(connection: Any, batch: Sequence[Wanted]) -> None:
     with connection.pipeline():
         store.create(connection, [wanted.execution for wanted in batch if wanted.execution is not None])
@@ -222,7 +230,7 @@ def _without_repeated(connection: Any, batch: Sequence[Wanted]) -> list[Wanted]:
         else:
             fresh[execution_id] = wanted
     if keyed:
-        connection.rollback()
+        _let_go(connection)
     return list(fresh.values())
 
 

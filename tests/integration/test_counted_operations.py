@@ -191,6 +191,15 @@ def test_a_result_writes_its_own_task_run_only(house: House, rows_written: Any) 
     assert spent["executions_update"] <= 10, "once for each batch, not for each result"
 
 
+def test_looking_in_vain_keeps_the_prepared_statements(house: House) -> None:
+    house.run(1)
+    house.loop._turn()
+    connection = house.loop._connection
+    assert connection is not None
+    names = {row[0] for row in connection.execute("SELECT statement FROM pg_prepared_statements")}
+    assert len(names) >= 5, "psycopg forgets them with each rollback"
+
+
 def test_a_job_carries_what_its_templates_name_and_nothing_else(house: House) -> None:
     actions.trigger_many("counted", "order", [{"order": {"id": 1, "items": []}}])
     house.loop._turn()
