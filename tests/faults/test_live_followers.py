@@ -14,7 +14,7 @@ import pytest
 from executions import actions
 from executions.ids import new_id
 from tests.faults.test_messages import LOSE_NOTIFICATIONS
-from tests.plant import Plant, authorization, settled_faults
+from tests.plant import Plant, authorization, settled_faults, size
 
 FLOW = """
 id: watched
@@ -138,19 +138,29 @@ def test_followers_see_everything_in_order_and_the_end_in_time(
     plant.executor().wait_until_ready()
     plant.worker("-c", "32").wait_until_ready()
     plant.web(free_port)
-    transcripts = [Transcript(new_id()) for _ in range(FOLLOWERS)]
     with Nuisances(plant):
-        asyncio.run(follow_all(plant, transcripts, lambda: start_and_disturb(plant, [one.id for one in transcripts])))
-    assert [fault for one in transcripts for fault in one.faults()] == []
-    stored = {one["id"]: one for one in (plant.get(f"/api/v1/main/executions/{each.id}") for each in transcripts)}
-    ends = {}
-    for one in transcripts:
-        arrived, _, last = one.events[-1]
-        assert last["state"] == stored[one.id]["state"] and last["labels"] == stored[one.id]["labels"]
-        assert last["taskRunList"] == stored[one.id]["taskRunList"]
-        ends[one.id] = arrived - committed(plant, one.id)
-    assert max(ends.values()) < 1.5, sorted(ends.values())[-5:]
+        until = time.monotonic() + size(0, 60)  # full size: the transaction stays open for a minute
+        while True:
+            transcripts = [Transcript(new_id()) for _ in range(FOLLOWERS)]
+            ids = [one.id for one in transcripts]
+            asyncio.run(follow_all(plant, transcripts, lambda ids=ids: start_and_disturb(plant, ids)))  # type: ignore[misc]
+            check(plant, transcripts)
+            if time.monotonic() >= until:
+                break
     assert settled_faults(plant, runs=5) == []
+
+
+def check(plant: Plant, transcripts: list[Transcript]) -> None:
+    assert [fault for one in transcripts for fault in one.faults()] == []
+    delays = []
+    for one in transcripts:
+        stored = plant.get(f"/api/v1/main/executions/{one.id}")
+        arrived, _, last = one.events[-1]
+        assert last["state"] == stored["state"] and last["labels"] == stored["labels"]
+        assert last["taskRunList"] == stored["taskRunList"]
+        delays.append(arrived - committed(plant, one.id))
+    print(f"{len(delays)} followers: the end seen after {max(delays) * 1000:.0f} ms at the latest")
+    assert max(delays) < 1.5, sorted(delays)[-5:]
 
 
 def committed(plant: Plant, execution_id: str) -> float:
