@@ -40,6 +40,10 @@ check: $(VENV)/.test ## format, lint, types, import contracts
 	$(PY) -m mypy orchestrator_site executor executions flows
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py check
+	$(PY) manage.py write_docs --check
+
+docs: $(VENV)/.run ## write the documents that are made from the code (compatibility with Kestra, state machine)
+	$(PY) manage.py write_docs
 
 conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, CONFORMANCE_RESULTS=folder, VERBOSE=1) on a server of its own
 	$(PY) tests/conformance.py
