@@ -59,6 +59,7 @@ class TaskFinished:
     outputs_ref: int | None = None
     error: str | None = None
     lost: bool = False  # the worker died: ended by the recovery loop
+    log_file: str | None = None  # address of the attempt's log, of a task with `logToFile`
     # Task runs that the task made itself (WorkingDirectory children, Template): dicts of TaskRun fields.
     children: list[dict[str, Json]] = field(default_factory=list)
 

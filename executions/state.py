@@ -20,6 +20,7 @@ class Attempt:
     histories: list[History]
     worker: str | None = None
     lost: bool = False  # ended because its worker died: not counted as a try of `retry`
+    log_file: str | None = None
 
 
 @dataclass(slots=True)

@@ -352,6 +352,7 @@ def _run_row(run: TaskRun, execution_uuid: str, version: int) -> dict[str, Json]
         "histories": run.histories,
         "attempts": [
             {"token": a.token, "state": a.state, "histories": a.histories, "worker": a.worker, "lost": a.lost}
+            | ({"log_file": a.log_file} if a.log_file else {})
             for a in run.attempts
         ],
         "outputs": run.outputs,
@@ -409,7 +410,9 @@ def read_run(row: dict[str, Json]) -> TaskRun:
         value=row["value"],
         iteration=row["iteration"],
         attempts=[
-            Attempt(a["token"], _STATES[a["state"]], _histories(a["histories"]), a["worker"], a["lost"])
+            Attempt(
+                a["token"], _STATES[a["state"]], _histories(a["histories"]), a["worker"], a["lost"], a.get("log_file")
+            )
             for a in row["attempts"]
         ],
         outputs=row["outputs"],

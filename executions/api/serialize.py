@@ -106,6 +106,8 @@ def attempt_json(attempt: Attempt) -> Json:
     found: Json = {"state": state_json(attempt.state, attempt.histories)}
     if attempt.worker:
         found["workerId"] = attempt.worker
+    if attempt.log_file:
+        found["logFile"] = attempt.log_file
     return found
 
 
@@ -160,6 +162,8 @@ def _attempt_of_row(attempt: Json) -> Json:
     found: Json = {"state": state_json(attempt["state"], attempt["histories"])}
     if attempt.get("worker"):
         found["workerId"] = attempt["worker"]
+    if attempt.get("log_file"):
+        found["logFile"] = attempt["log_file"]
     return found
 
 

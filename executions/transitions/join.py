@@ -32,7 +32,7 @@ def finished(turn: Turn, message: TaskFinished) -> None:
     ended = moment(message.ended) if message.ended else turn.now
     _mark_running(turn, run, attempt, moment(message.started) if message.started else ended)
     attempt.worker = message.worker or attempt.worker
-    attempt.lost = message.lost
+    attempt.lost, attempt.log_file = message.lost, message.log_file
     state = State(message.state)
     close_attempt(attempt, State.KILLED if message.lost else state, ended)
     if message.outputs is not None or message.outputs_ref is not None:
@@ -98,7 +98,13 @@ def _adopt(turn: Turn, parent: TaskRun, child: dict[str, Json]) -> None:
         return
     histories = histories_of(child["histories"])
     attempts = [
-        Attempt(item["token"], State(item["state"]), histories_of(item["histories"]), parent.attempts[-1].worker)
+        Attempt(
+            item["token"],
+            State(item["state"]),
+            histories_of(item["histories"]),
+            parent.attempts[-1].worker,
+            log_file=item.get("log_file"),
+        )
         for item in child.get("attempts") or []
     ]
     turn.execution.add(

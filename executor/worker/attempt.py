@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TextIO
 
 Json = Any
 LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
+_NAMES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LINE_LIMIT = 256 * 1024  # characters of one log message
 PART = 10 * 1024  # a longer message becomes several lines, as in Kestra
 UNWRITTEN_LINES = 5_000  # a task that logs faster than the database takes it is slowed down
@@ -34,6 +35,7 @@ class Attempt:
         self.mask: Callable[[str], str] = str
         self.guard: Callable[[Json], Json] = _as_it_is  # marks the secrets inside outputs
         self.level = 0
+        self.log_file: TextIO | None = None  # where its lines go instead of the database
         self._lock = threading.Lock()
         self._stops: list[Callable[[], None]] = []
         self._lines: list[dict[str, Json]] = []
@@ -61,6 +63,10 @@ class Attempt:
             )
 
     def _add_line(self, line: dict[str, Json]) -> None:
+        if self.log_file is not None:
+            with self._lock:
+                self.log_file.write(f"{line['timestamp']} {_NAMES[line['level']]} {line['message']}\n")
+            return
         while len(self._lines) >= UNWRITTEN_LINES and not self.finished:
             time.sleep(0.01)
         with self._lock:

@@ -51,7 +51,10 @@ class InnerAttempt(Attempt):
         return super().finish()
 
     def _add_line(self, line: dict[str, Json]) -> None:
-        self._outer._add_line(line)
+        if self.log_file is not None:
+            super()._add_line(line)
+        else:
+            self._outer._add_line(line)
 
     def _add_metric(self, row: dict[str, Json]) -> None:
         self._outer._add_metric(row)
@@ -66,7 +69,7 @@ def run(task: RunnableTask, outer: "Context", attempt: Attempt, tools: "Tools") 
     inner.finish()
     state = allowed(task, outcome.state)
     outputs = None if outcome.outputs is None else loads(outcome.outputs)
-    outer.children.append(_task_run(task, outer, inner, outcome.state, state, outputs))
+    outer.children.append(_task_run(task, outer, inner, outcome, state, outputs))
     if outputs is not None:
         outer.add_outputs(task.id, outputs)
     return state
@@ -109,8 +112,9 @@ def _roots(task: RunnableTask, outer: "Context", inner: InnerAttempt) -> dict[st
 
 
 def _task_run(
-    task: RunnableTask, outer: "Context", inner: InnerAttempt, raw: State, state: State, outputs: Json
+    task: RunnableTask, outer: "Context", inner: InnerAttempt, outcome: Outcome, state: State, outputs: Json
 ) -> dict[str, Json]:
+    raw = outcome.state
     started, ended = iso(inner.started_at), iso(datetime.now(UTC))
     told: dict[str, Json] = {
         "id": inner.run_id,
@@ -124,5 +128,6 @@ def _task_run(
         told["histories"] = [[State.CREATED.value, started], [state.value, ended]]
         return told
     histories = [[State.CREATED.value, started], [State.RUNNING.value, started], [raw.value, ended]]
-    told["attempts"] = [{"token": inner.token, "state": raw.value, "histories": histories}]
+    attempt = {"token": inner.token, "state": raw.value, "histories": histories, "log_file": outcome.log_file}
+    told["attempts"] = [attempt]
     return told

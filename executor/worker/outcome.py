@@ -1,11 +1,12 @@
 """Runs one task within its limits, by its isolation class, and names how it ended."""
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from executions.messages import iso
 from executor.worker.attempt import LEVELS, Attempt
@@ -33,6 +34,7 @@ class Outcome:
     run_id: str = ""
     token: str = ""
     children: list[dict[str, Json]] = field(default_factory=list)
+    log_file: str | None = None
 
     def message(self, started: datetime | None, worker: str) -> dict[str, Json]:
         """Body of the task.finished message, outputs left out."""
@@ -49,15 +51,37 @@ class Outcome:
             body["error"] = self.error
         if self.children:
             body["children"] = self.children
+        if self.log_file is not None:
+            body["log_file"] = self.log_file
         return body
 
 
 def carried_out_by_isolation(
     payload: Mapping[str, Json], task: RunnableTask, context: "Context", attempt: Attempt, tools: Tools
 ) -> Outcome:
+    body = None
     if task.isolation is Isolation.CHILD:
-        return carried_out(task, context, attempt, lambda: _in_child(payload, task, context, attempt, tools))
-    return carried_out(task, context, attempt)
+
+        def body() -> Outcome:
+            return _in_child(payload, task, context, attempt, tools)
+
+    if not task.log_to_file:
+        return carried_out(task, context, attempt, body)
+    with tempfile.TemporaryFile("w+") as file:
+        attempt.log_file = file
+        outcome = carried_out(task, context, attempt, body)
+        return replace(outcome, log_file=_stored_log(context, attempt, file))
+
+
+def _stored_log(context: "Context", attempt: Attempt, file: TextIO) -> str | None:
+    """`logToFile`: the attempt's log in the internal storage; its address."""
+    attempt.log_file = None
+    file.seek(0)
+    try:
+        return context.upload(file.read().encode(), f"{attempt.token}.log")
+    except OSError as error:
+        attempt.log("ERROR", f"The log could not be stored: {error}")
+        return None
 
 
 def carried_out(
@@ -70,10 +94,10 @@ def carried_out(
     except TaskFailure as failure:
         return _failed(attempt, failure.message, failure.state, failure.outputs, context.children)
     except (ExpressionError, ValueError, OSError) as error:
-        return _failed(attempt, str(error) or type(error).__name__)
+        return _failed(attempt, str(error) or type(error).__name__, children=context.children)
     except Exception as error:
         log.info("task %s of %s", task.id, task.type, exc_info=True)
-        return _failed(attempt, f"{type(error).__name__}: {error}")
+        return _failed(attempt, f"{type(error).__name__}: {error}", children=context.children)
     finally:
         context.close()
 

@@ -301,6 +301,22 @@ tasks:
     assert product.request("POST", resume, *form({"n": "4"}))[0] == 409
 
 
+def test_the_log_of_a_task_goes_to_a_file(product: Plant, run: Run) -> None:
+    source = """
+id: filed
+tasks:
+  - {id: a, type: core.log.Log, message: "to the file", logToFile: true}
+  - id: wd
+    type: core.flow.WorkingDirectory
+    tasks: [{id: b, type: core.log.Log, message: "from inside", level: WARN, logToFile: true}]
+"""
+    found = run(source)
+    files = {one["taskId"]: one["attempts"][0].get("logFile") for one in found["taskRunList"]}
+    assert content(product, found, files["a"]).endswith("INFO to the file\n")
+    assert content(product, found, files["b"]).endswith("WARN from inside\n")
+    assert (files["wd"], logs(product, found)) == (None, [])
+
+
 def test_an_execution_too_large_is_refused(product: Plant) -> None:
     store(product, "id: heavy\ninputs: [{id: s, type: STRING}]\ntasks: [{id: a, type: core.log.Log, message: x}]")
     status, answer = product.request("POST", f"{EXECUTIONS}/heavy", *form({"s": "x" * (11 << 20)}))
