@@ -29,7 +29,7 @@ from executor.connections import (
 from executor.handlers import Answers, Handled, Handler
 from executor.perform import Outgoing, tell_parent_of_failed
 from executor.resolver import HELD, Resolver
-from executor.telemetry import count, tell
+from executor.telemetry import count, observe, tell
 
 MAX_TRIES = 5
 FIRST_PAUSE = 0.05  # back-off of a message: 50 ms, 200 ms, 800 ms, 3.2 s
@@ -153,15 +153,21 @@ class Loop:
         self, connection: Connection, claim: Claim, answers: Mapping[str, Answers], taken: list[Claimed]
     ) -> None:
         """The transaction: take messages, apply them, save, send. All of it or nothing."""
+        begun = time.perf_counter()
         taken.extend(claim(connection))
         if not taken:
             connection.commit()  # a rollback would throw the connection's prepared statements away
             return
+        claimed = time.perf_counter()
         batch = self._handler.handle(connection, taken, answers)
+        handled_at = time.perf_counter()
         ready = [handled for handled in batch if not handled.calls]
         waiting = [handled for handled in batch if handled.calls]
         out = self._save(connection, ready, waiting)
         connection.commit()
+        observe("claim", claimed - begun)
+        observe("handler", handled_at - claimed)
+        observe("batch", time.perf_counter() - begun)
         self._ring_database(connection, out)
         self._committed(ready, waiting, taken)
         if self._ring is not None and (made := out.made_jobs()):

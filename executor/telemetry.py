@@ -28,6 +28,8 @@ _LEVELS = {
     "loop.failed": logging.ERROR,
 }
 
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
+
 _lock = threading.Lock()
 _counters: Counter[str] = Counter()
 
@@ -42,6 +44,14 @@ def tell(event: str, *, exc_info: bool = False, **facts: Any) -> None:
 def count(name: str, by: int = 1) -> None:
     with _lock:
         _counters[name] += by
+
+
+def observe(name: str, seconds: float) -> None:
+    """A time, counted in the bucket that it falls into (`<name>_le_<bound>`) and summed (`<name>_us`)."""
+    bound = next((limit for limit in BOUNDS if seconds <= limit), "inf")
+    with _lock:
+        _counters[f"{name}_le_{str(bound).replace('.', '_')}"] += 1
+        _counters[f"{name}_us"] += int(seconds * 1e6)
 
 
 def counters() -> dict[str, int]:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from orchestrator_site import health, openapi, unknown
+from orchestrator_site import health, metrics, openapi, unknown
 
 TENANT = "main"
 
@@ -23,6 +23,7 @@ def _brought_by(prefixes: tuple[str, ...], *modules: str) -> list[URLPattern | U
 urlpatterns = [
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
+    path("metrics", metrics.MetricsView.as_view(), name="metrics"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api", openapi.explorer, name="api"),

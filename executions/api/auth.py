@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user, get_user_model
 from django.contrib.auth.hashers import check_password, make_password
 from django.http import HttpRequest, parse_cookie
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.permissions import BasePermission
 
 from executions.models import ApiToken
@@ -186,12 +187,25 @@ def issue_token(
     return token
 
 
+def refuse_foreign_origin(method: str, origin: str, host: str, scheme: str = "basic") -> None:
+    """Browsers remember Basic credentials and would send them for any site: a change must come from our own pages.
+
+    Scripts send no Origin; tokens are sent by nobody unasked. Raises PermissionDenied."""
+    if scheme.lower() != "basic" or not origin or method in ("GET", "HEAD", "OPTIONS"):
+        return
+    if urlsplit(origin).netloc.lower() != host.lower() and origin not in settings.CSRF_TRUSTED_ORIGINS:
+        raise PermissionDenied("Changes are not taken from another site")
+
+
 class HeaderAuthentication(BaseAuthentication):
     """Basic and Bearer. `request.auth` is the caller's Access, whatever the scheme."""
 
     def authenticate(self, request: Any) -> tuple[Any, Access] | None:
         header = request.META.get("HTTP_AUTHORIZATION", "")
         caller = identify(header, request.META.get("REMOTE_ADDR", "")) if header else None
+        if caller:
+            origin, host = request.META.get("HTTP_ORIGIN", ""), request.get_host()
+            refuse_foreign_origin(request.method, origin, host, header.partition(" ")[0])
         return (caller.user, caller.access) if caller else None
 
     def authenticate_header(self, request: Any) -> str:

@@ -15,6 +15,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from executions.api import forms
+from executions.api.auth import refuse_foreign_origin
 from executions.api.executions import WAIT_SECONDS, kind_of, page_url
 from executions.api.serialize import execution_of_row
 from executions.ids import new_id, to_base62
@@ -56,6 +57,8 @@ class Create:
         body = Body(b"", True)
         try:
             caller = await caller_of(scope)
+            given = header(scope, b"authorization").partition(" ")[0]
+            refuse_foreign_origin("POST", header(scope, b"origin"), header(scope, b"host"), given)
             if not caller.access.allows(Role.OPERATOR, namespace):
                 raise Refusal(403, f"needs the role operator in {namespace}")
             body = await read_body(receive, _MOST_BYTES)

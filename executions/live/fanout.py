@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -70,6 +71,7 @@ class Fanout:
         self._high = 0
         self._gaps: dict[int, float] = {}
         self._idle_since: float | None = None
+        self.lag = 0.0  # seconds between the writing of the last hint and its reading
 
     # -- followers
 
@@ -231,6 +233,8 @@ class Fanout:
             found = await self._read("hints", {"high": self._high, "limit": 5000})
             rows += found
             self._remember_gaps(found)
+            if found:
+                self.lag = max(0.0, found[-1][4])
             if len(found) < 5000:
                 break
         if self._gaps:
@@ -239,7 +243,7 @@ class Fanout:
                 self._gaps.pop(row[0], None)
             rows += late
         dirty, logs, summaries = set(), set(), {}
-        for number, kind, execution, body in rows:
+        for number, kind, execution, body, _ in rows:
             if kind == "execution" and self.summaries_wanted:
                 summaries[execution] = number
             for bell in self.bells.get(execution, ()):
@@ -375,6 +379,21 @@ def current() -> Fanout:
     if found is None:
         found = _by_loop[loop] = Fanout()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    followers: int
+    lag: float
+
+
+def figures() -> Figures:
+    """Of all event loops of this process: for metrics, from any thread."""
+    known = list(_by_loop.values())
+    watching = sum(watch.followers for one in known for watch in list(one.watches.values()))
+    ringing = sum(len(bells) for one in known for bells in list(one.bells.values()))
+    listening = sum(one.summaries_wanted for one in known)
+    return Figures(watching + ringing + listening, max((one.lag for one in known), default=0.0))
 
 
 def summary_json(row: Any) -> dict[str, Any]:

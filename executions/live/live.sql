@@ -1,12 +1,13 @@
 -- What the stream consumer of a web process reads. It never writes and never locks.
 
 -- name: hints
-SELECT id, type, execution_id, body::text FROM queues
+SELECT id, type, execution_id, body::text, extract(epoch FROM clock_timestamp() - created)::float8 FROM queues
 WHERE stream AND id > %(high)s::bigint ORDER BY id LIMIT %(limit)s::int;
 
 -- name: late_hints
 -- Rows whose numbers were given out before, but which were committed after a reader had passed them.
-SELECT id, type, execution_id, body::text FROM queues WHERE stream AND id = ANY(%(gaps)s::bigint[]);
+SELECT id, type, execution_id, body::text, extract(epoch FROM clock_timestamp() - created)::float8 FROM queues
+WHERE stream AND id = ANY(%(gaps)s::bigint[]);
 
 -- name: highest
 SELECT COALESCE(max(id), 0) FROM queues;
