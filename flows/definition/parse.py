@@ -64,9 +64,14 @@ def parse_template(source: str, max_bytes: int = MAX_BYTES) -> Template:
     return template
 
 
-def parse_task(source: str, max_bytes: int = MAX_BYTES) -> Task:
-    """One task by itself. Raises InvalidFlow."""
-    task: Task = _parse_part(source, registry.build_task, "task", max_bytes)
+def parse_task(source: str, max_bytes: int = MAX_BYTES, *, task_id: str | None = None) -> Task:
+    """One task by itself; `task_id` where it has none of its own. Raises InvalidFlow."""
+    defaults = {} if task_id is None else {"id": task_id}
+
+    def build(value: dict[str, Any], context: dict[str, Any]) -> Task:
+        return registry.build_task({**defaults, **value}, context)
+
+    task: Task = _parse_part(source, build, "task", max_bytes)
     return task
 
 

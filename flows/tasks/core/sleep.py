@@ -2,7 +2,7 @@
 
 import threading
 
-from flows.definition.durations import parse_duration
+from flows.definition.durations import format_duration, parse_duration
 from flows.tasks.base import Json, RunContext, RunnableTask
 
 
@@ -12,5 +12,7 @@ class Sleep(RunnableTask):
     def run(self, context: RunContext) -> dict[str, Json] | None:
         stopped = threading.Event()
         context.on_kill(stopped.set)
-        stopped.wait(parse_duration(context.render(self.duration)).total_seconds())
+        duration = parse_duration(context.render(self.duration))
+        context.log("INFO", f"Waiting for {format_duration(duration)}")
+        stopped.wait(duration.total_seconds())
         return None

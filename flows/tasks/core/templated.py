@@ -13,11 +13,11 @@ class TemplatedTask(RunnableTask):
     def run(self, context: RunContext) -> dict[str, Json] | None:
         text = context.render(self.spec)
         try:
-            task = parse_task(text)
+            task = parse_task(text, task_id=self.id)
         except InvalidFlow as error:
             raise TaskFailure(f"The rendered spec is not a task: {error}") from None
         if isinstance(task, TemplatedTask):
             raise TaskFailure("The templated task cannot be of type 'io.kestra.plugin.core.templating.TemplatedTask'")
         if not isinstance(task, RunnableTask):
-            raise TaskFailure(f"The templated task must be a runnable task, not {task.type}")
+            raise TaskFailure("The templated task must be a runnable task")
         return context.run_as(task)
