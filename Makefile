@@ -51,6 +51,9 @@ conformance: $(VENV)/.test ## the outside judge (CONFORMANCE=folder, CONFORMANCE
 bench: $(VENV)/.test ## measure speed (BENCH="--quick", BENCH="--help"); the figures of docs/benchmarks.md come from here
 	$(PY) -m tests.benchmarks $(BENCH)
 
+screenshots: $(VENV)/.test ## every page as a picture, at two widths and in both themes (ONLY=name)
+	$(PY) -m tests.screenshots $(if $(ONLY),--only $(ONLY))
+
 format: $(VENV)/.test ## format and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .

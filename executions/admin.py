@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from executions import actions, database, triggering
 from executions import admin_access as admin_access
@@ -254,14 +255,17 @@ class KeyValueForm(forms.ModelForm):  # type: ignore[type-arg]
     """The value is typed as it is over the API."""
 
     value = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 6}), help_text="JSON values as JSON; all others as text"
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}), help_text="JSON values as JSON; all others as text"
     )
     type = forms.ChoiceField(
+        widget=UnfoldAdminSelectWidget,
         choices=[
             (name, name.lower()) for name in ("STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON")
-        ]
+        ],
     )
-    lives_for = forms.DurationField(required=False, help_text="such as 1 12:00:00 (days hours); empty: for good")
+    lives_for = forms.DurationField(
+        required=False, widget=UnfoldAdminTextInputWidget, help_text="such as 1 12:00:00 (days hours); empty: for good"
+    )
 
     class Meta:
         model = KeyValue

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from executions.admin_base import InstanceAdmin
 from executions.api import auth
@@ -24,11 +25,20 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         help_text="none chosen: all that the owner may do",
     )
-    namespaces = forms.CharField(required=False, help_text="separated by blanks; empty: all of the owner's")
+    namespaces = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="separated by blanks; empty: all of the owner's",
+    )
 
     class Meta:
         model = ApiToken
         fields = ("user", "name", "scopes", "namespaces", "expires")
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if "expires" in self.fields:
+            self.fields["expires"].required = False
 
     def clean_namespaces(self) -> list[str]:
         return str(self.cleaned_data["namespaces"]).split()

@@ -5,10 +5,12 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from flows import access
 from flows.access import Access, Role
@@ -46,6 +48,9 @@ class ScopedAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False  # counting a large table for a caption is not worth it
     list_filter_submit = True
     compressed_fields = True
+    formfield_overrides: ClassVar[dict[Any, Any]] = {
+        TextField: {"widget": UnfoldAdminTextInputWidget}
+    }  # names, not prose
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +19,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
 from psycopg.conninfo import make_conninfo
+
+from tests.plant import eventually, find_free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADMIN = ("admin", "browser-tests-4711")
@@ -53,19 +54,10 @@ class Site:
         return str(self.api("GET", f"executions/{execution_id}")["state"]["current"])
 
     def reaches(self, execution_id: str, *states: str, seconds: float = 30) -> str:
-        eventually(lambda: self.state(execution_id) in states, seconds)
-        found = self.state(execution_id)
-        assert found in states, f"{execution_id} is {found}"
-        return found
-
-
-def eventually(question: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while not question():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+        eventually(
+            lambda: self.state(execution_id) in states, seconds, lambda: f"{states}, not {self.state(execution_id)},"
+        )
+        return self.state(execution_id)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +70,7 @@ def site(chromium: str, database_server: str, database_template: str) -> Iterato
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database_template}"')
     conninfo = make_conninfo(database_server, dbname=name)
     with tempfile.TemporaryDirectory(prefix="celesta-browser-") as folder:
-        port = _free_port()
+        port = find_free_port()
         environment = {
             **os.environ,
             "DATABASE_URL": url_of(conninfo),
@@ -93,25 +85,14 @@ def site(chromium: str, database_server: str, database_template: str) -> Iterato
                 [sys.executable, "manage.py", "up"], cwd=ROOT, env=environment, stdout=output, stderr=output
             )
         try:
-            ready = eventually(lambda: "ready: http" in log.read_text() or process.poll() is not None, 100)
-            assert ready and process.poll() is None, log.read_text()
+            eventually(lambda: "ready: http" in log.read_text() or process.poll() is not None, 100, log.read_text)
+            assert process.poll() is None, log.read_text()
             yield Site(f"http://127.0.0.1:{port}", conninfo)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
     with psycopg.connect(database_server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _free_port() -> int:
-    import random
-    import socket
-
-    for port in random.sample(range(20_000, 32_700), 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port")
 
 
 # Per module: its event loop would make Django refuse every later test of the same process.
@@ -150,22 +131,27 @@ def log_in(page: Page) -> None:
 
 
 @pytest.fixture
-def page(site: Site, browser: Browser, cookies: Any) -> Iterator[Page]:
+def refusals() -> set[int]:
+    """A test adds the statuses with which it wants to be refused: the browser reports them on the console."""
+    return set()
+
+
+@pytest.fixture
+def page(site: Site, browser: Browser, cookies: Any, refusals: set[int]) -> Iterator[Page]:
     context = browser.new_context(base_url=site.base, storage_state=cookies, viewport={"width": 1280, "height": 800})
     found = context.new_page()
-    faults = watch_faults(found, site.base)
+    faults = watch_faults(found, site.base, refusals)
     yield found
-    found.goto("about:blank")  # its streams end before the context does
     context.close()
     assert not faults
 
 
-def watch_faults(page: Page, base: str) -> list[str]:
+def watch_faults(page: Page, base: str, refusals: Collection[int] = ()) -> list[str]:
     """Filled by what no page may do: errors on the console, uncaught exceptions, requests to other hosts."""
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not any(f"status of {status} " in message.text for status in refusals):
             faults.append(f"console: {message.text} ({message.location})")
 
     def on_request(request: Request) -> None:

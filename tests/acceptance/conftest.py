@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.browser_support import browser, cookies, page, playwright, site
+from tests.acceptance.browser_support import browser, cookies, page, playwright, refusals, site
 from tests.plant import Plant, django_on, find_free_port
 
-__all__ = ["browser", "cookies", "page", "playwright", "product", "site"]
+__all__ = ["browser", "cookies", "page", "playwright", "product", "refusals", "site"]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ export function basics({ readonly = false, nonce = "", changed = () => {} }, ...
     cm.highlightActiveLine(), cm.highlightActiveLineGutter(), cm.bracketMatching(), cm.closeBrackets(), cm.indentOnInput(), cm.indentUnit.of("  "),
     cm.highlightSelectionMatches(), cm.yaml(), cm.syntaxHighlighting(colours), templates,
     cm.EditorState.readOnly.of(readonly), cm.EditorState.tabSize.of(2),
-    cm.EditorView.contentAttributes.of({ "aria-label": "Source of the flow, YAML" }),
+    cm.EditorView.contentAttributes.of({ "aria-label": "Source of the flow, YAML", tabindex: "0" }),
     cm.keymap.of([...cm.completionKeymap, ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.lintKeymap, ...cm.foldKeymap, ...cm.historyKeymap, ...cm.defaultKeymap, cm.indentWithTab]),
     cm.EditorView.updateListener.of(update => { if (update.docChanged) changed(update) }),
   ]

@@ -96,6 +96,11 @@ const saveButton = document.getElementById("save")
 let left = false
 async function save() {
   if (!saveButton || saveButton.disabled) return
+  if (checked?.errors.length && checked.text === view.state.doc.toString()) {
+    toast(`Not saved: there ${checked.errors.length === 1 ? "is 1 problem" : `are ${checked.errors.length} problems`} to mend first.`, "error")
+    goLine(view, checked.errors[0].line ?? 1)
+    return
+  }
   saveButton.disabled = true
   const query = start.new ? "" : `?base=${start.revision}&namespace=${encodeURIComponent(start.namespace)}&id=${encodeURIComponent(start.id)}`
   try {

@@ -101,7 +101,7 @@ export class Topology {
   }
 
   node(svg, task, x, y) {
-    const group = make("g", { class: "topo-node", transform: `translate(${x} ${y})`, tabindex: 0, role: "button", "aria-label": `${task.id}, ${task.type}` })
+    const group = make("g", { class: "topo-node", transform: `translate(${x} ${y})`, tabindex: 0, role: "button", "aria-label": `${task.id} ${task.type.split(".").at(-1)}` })
     group.addEventListener("click", event => { event.stopPropagation(); this.onSelect(task.id) })
     group.addEventListener("keydown", event => { if (event.key === "Enter") this.onSelect(task.id) })
     svg.append(group)
@@ -114,11 +114,9 @@ export class Topology {
     const name = make("text", { class: "topo-name", x: 32, y: 20 })
     name.textContent = cut(task.id, Math.floor((w - 90) / 7.4) + 4)
     const sub = make("text", { class: "topo-type", x: this.children.has(task.id) ? w - 10 : 32, y: this.children.has(task.id) ? 20 : 37, "text-anchor": this.children.has(task.id) ? "end" : "start" })
-    sub.textContent = type
+    sub.textContent = ` ${type}` // the blank parts it from the name, for those who hear it
     const count = make("text", { class: "topo-count", x: w - 10, y: this.children.has(task.id) ? 36 : 37, "text-anchor": "end" })
-    const title = make("title", {})
-    title.textContent = `${task.id}\n${task.type}`
-    group.append(mark, name, sub, count, title)
+    group.append(mark, name, sub, count)
     Object.assign(group, { mark, count })
   }
 
@@ -133,7 +131,9 @@ export class Topology {
       const all = entries.reduce((sum, [, n]) => sum + n, 0)
       const done = entries.reduce((sum, [name, n]) => sum + (isTerminal(name) ? n : 0), 0)
       const bad = entries.reduce((sum, [name, n]) => sum + (isBad(name) ? n : 0), 0)
-      group.count.textContent = all > 1 ? `${done}/${all}${bad ? ` · ${bad} bad` : ""}` : ""
+      const told = all > 1 ? ` ${done}/${all}${bad ? ` · ${bad} bad` : ""}` : ""
+      group.setAttribute("aria-label", `${id} ${this.tree.get(id).type.split(".").at(-1)}${told}${state ? `, ${state.toLowerCase()}` : ""}`)
+      group.count.textContent = told
     }
   }
 
