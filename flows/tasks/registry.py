@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from flows.definition.errors import structure_error
+from flows.tasks import installed
 from flows.tasks.aliases import canonical
 from flows.tasks.base import Task
 from flows.triggers.base import Condition, Trigger
@@ -145,21 +146,29 @@ _ALL: dict[str, dict[str, str]] = {"task": TASKS, "trigger": TRIGGERS, "conditio
 class UnknownType(LookupError):
     """`near` holds the closest known names, best first."""
 
-    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+    def __init__(self, name: str, near: tuple[str, ...], reason: str = "") -> None:
         self.name, self.near = name, near
-        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+        hint = f" (did you mean {' or '.join(near)}?)" if near else f" ({reason})" if reason else ""
         super().__init__(f"Invalid type: {name}{hint}")
 
 
 def find(name: str, kind: str = "task") -> Any:
-    """The class of a task, trigger or condition type. Raises UnknownType."""
+    """The class of a task, trigger or condition type, ours or of an installed plugin. Raises UnknownType."""
     path = _ALL[kind].get(canonical(name))
     try:
-        if path is not None:
-            return _load(path)
+        found = _load(path) if path is not None else installed.find(name, kind)
     except ModuleNotFoundError:
-        pass
-    raise UnknownType(name, near_matches(name, kind))
+        found = None
+    except installed.BrokenPlugin as error:
+        raise UnknownType(name, (), str(error)) from None
+    if found is None:
+        raise UnknownType(name, near_matches(name, kind))
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """Every type that may be written, aliases left out."""
+    return sorted({*_ALL[kind], *installed.names(kind)})
 
 
 @cache
@@ -170,9 +179,10 @@ def _load(path: str) -> Any:
 
 def near_matches(name: str, kind: str = "task") -> tuple[str, ...]:
     """At most three known names that look alike: by their last part first, then as a whole."""
-    by_last = {known.rpartition(".")[2].lower(): known for known in _ALL[kind]}
+    every = names(kind)
+    by_last = {known.rpartition(".")[2].lower(): known for known in every}
     last = difflib.get_close_matches(name.rpartition(".")[2].lower()[:200], by_last, n=2, cutoff=0.7)
-    whole = difflib.get_close_matches(name[:200], _ALL[kind], n=1, cutoff=0.85)
+    whole = difflib.get_close_matches(name[:200], every, n=1, cutoff=0.85)
     return tuple(dict.fromkeys([by_last[part] for part in last] + whole))
 
 

@@ -27,7 +27,7 @@ SCHEMAS = ("flow", "template", "task", "trigger", "plugindefault", "dashboard")
 def types(kind: str) -> dict[str, type[BaseModel]]:
     """Those that can be used here: a type whose optional library is missing is left out."""
     found: dict[str, type[BaseModel]] = {}
-    for name in sorted({"task": registry.TASKS, "trigger": registry.TRIGGERS, "condition": registry.CONDITIONS}[kind]):
+    for name in registry.names(kind):
         try:
             found[name] = registry.find(name, kind)
         except LookupError:
