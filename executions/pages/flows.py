@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 
-from executions import database, named_sql
+from executions import database, named_sql, triggering
 from executions.ids import to_base62
 from executions.models import ExecutionRecord, TriggerRecord
 from executions.pages import chart
@@ -165,7 +166,9 @@ def triggers(request: HttpRequest) -> HttpResponse:
         for record in records.defer(None)[(number - 1) * SIZE : number * SIZE]
         for armed in triggers_of(reading.shown(record))
     ]
+    access = access_of(request)
     context = {
+        "may": {record.pk for record, _ in found if access.allows(Role.OPERATOR, record.namespace)},
         "found": found,
         "page": number,
         "more": number * SIZE < total,
@@ -174,3 +177,14 @@ def triggers(request: HttpRequest) -> HttpResponse:
     }
     part = request.headers.get("HX-Target") == "rows"
     return render(request, "executions/_trigger_rows.html" if part else "executions/triggers.html", context)
+
+
+@page("POST", role=Role.OPERATOR)
+def switch_trigger(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, action: str) -> HttpResponse:
+    """Arm or disarm one trigger, without a new revision of its flow."""
+    reading.flow_or_404(request, namespace, flow_id, Role.OPERATOR)
+    key = (namespace, flow_id, trigger_id)
+    if not triggering.switch(database.current(), key, is_disabled=action == "disable"):
+        raise Http404("There is no such trigger.")
+    messages.success(request, f"Trigger {trigger_id} of {flow_id} is {action}d.")
+    return redirect("/triggers")

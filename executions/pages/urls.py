@@ -1,6 +1,6 @@
 """Addresses of the pages about executions (and of flow pages that show them)."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from executions.pages import acting, execute, execution, flows, home, lists, logs, system
 from executions.pages.login import Login
@@ -28,6 +28,10 @@ urlpatterns = [
     path("system/<str:action>", system.act),
     path("flows", flows.flows, name="flows"),
     path("triggers", flows.triggers, name="triggers"),
+    re_path(
+        r"^triggers/(?P<namespace>[^/]+)/(?P<flow_id>[^/]+)/(?P<trigger_id>[^/]+)/(?P<action>enable|disable)$",
+        flows.switch_trigger,
+    ),
     path("ui/executions/<str:namespace>/<str:flow_id>/<str:execution_id>", execution.kestra_address),
     path(
         "ui/<str:tenant>/executions/<str:namespace>/<str:flow_id>/<str:execution_id>",

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from flows.definition.input_types import INPUT_MODELS
 from flows.definition.model import Flow
+from flows.pages import described
 from flows.tasks import registry
 
 Json = dict[str, Any]
@@ -20,8 +21,8 @@ def words() -> Json:
     """{"flow": properties, "tasks": {type: {doc, properties}}, "triggers": …, "inputs": …}."""
     return {
         "flow": _properties(Flow),
-        "tasks": {name: _described(found) for name, found in _registered("TASKS")},
-        "triggers": {name: _described(found) for name, found in _registered("TRIGGERS")},
+        "tasks": {name: _described(found, name) for name, found in _registered("TASKS")},
+        "triggers": {name: _described(found, name) for name, found in _registered("TRIGGERS")},
         "inputs": {name: _described(model) for name, model in INPUT_MODELS.items()},
     }
 
@@ -36,8 +37,8 @@ def _registered(table: str) -> list[tuple[str, type[BaseModel]]]:
     return found
 
 
-def _described(model: type[BaseModel]) -> Json:
-    return {"doc": _doc(model), "properties": _properties(model)}
+def _described(model: type[BaseModel], name: str = "") -> Json:
+    return {"doc": _doc(model) or described.type_text(name), "properties": _properties(model)}
 
 
 def _doc(model: type[BaseModel]) -> str:
@@ -51,7 +52,7 @@ def _properties(model: type[BaseModel]) -> Json:
         found[alias] = {
             "type": _type_name(field.annotation),
             "required": field.is_required(),
-            "doc": field.description or "",
+            "doc": field.description or described.property_text(alias),
             "values": _choices(field.annotation),
         }
     return found

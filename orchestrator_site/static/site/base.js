@@ -66,6 +66,10 @@ function clocks() {
     if (node.textContent !== text) node.textContent = text
     if (!node.title) node.title = exactTime(date)
   }
+  for (const node of document.querySelectorAll("[data-hour]")) {
+    const text = new Date(node.dataset.hour).toTimeString().slice(0, 5)
+    if (node.textContent !== text) node.textContent = text
+  }
 }
 
 function rows() { return [...document.querySelectorAll("[data-row]")].filter(row => row.offsetParent) }

@@ -1,0 +1,111 @@
+"""Pages and the administration show each reader only the namespaces granted to them, and refuse what their role may not."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from executions import actions
+from flows import access, catalog
+from flows.models import NamespaceGrant
+
+pytestmark = pytest.mark.django_db
+
+FLOW = "id: {id}\nnamespace: {namespace}\ntasks:\n  - id: a\n    type: io.kestra.plugin.core.log.Log\n    message: hi\n"
+
+
+@pytest.fixture
+def seen(db: Any) -> dict[str, str]:
+    """A flow and an execution in a namespace of the reader's and in another one; ids of the executions."""
+    ids = {}
+    for namespace in ("team.mine", "team.other"):
+        catalog.create(FLOW.format(id="work", namespace=namespace))
+        ids[namespace] = actions.trigger(namespace, "work").id
+    return ids
+
+
+def reader(role: str, *, is_staff: bool = False) -> Client:
+    user = User.objects.create_user(f"reader-{role}", password="x", is_staff=is_staff)
+    group = Group.objects.create(name=f"group-{role}")
+    user.groups.add(group)
+    NamespaceGrant.objects.create(group=group, namespace="team.mine", role=role)
+    access._cache.clear()
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("address", ["/", "/flows", "/executions", "/logs", "/system", "/triggers", "/flows/new"])
+def test_pages_ask_strangers_to_log_in(client: Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login?next=")
+
+
+def test_lists_hold_only_what_the_reader_may_see(seen: dict[str, str]) -> None:
+    client = reader("viewer")
+    for address in ("/flows", "/executions", "/"):
+        page = client.get(address).content.decode()
+        assert "team.mine" in page, address
+        assert "team.other" not in page, address
+
+
+def test_what_one_may_not_see_is_not_found(seen: dict[str, str]) -> None:
+    client, other = reader("viewer"), seen["team.other"]
+    for path in ("", "/changes", "/log", "/log/download", "/detail", "/head", "/runs"):
+        assert client.get(f"/executions/{seen['team.mine']}{path}").status_code == 200, path
+        assert client.get(f"/executions/{other}{path}").status_code == 404, path
+    for path in ("", "/edit", "/revisions"):
+        assert client.get(f"/flows/team.other/work{path}").status_code == 404, path
+
+
+def test_a_viewer_may_look_but_not_act(seen: dict[str, str]) -> None:
+    client, mine = reader("viewer"), seen["team.mine"]
+    assert client.post(f"/executions/{mine}/kill").status_code == 403
+    assert client.post("/flows/team.mine/work/execute").status_code == 403
+    assert client.post("/flows/team.mine/work/disable").status_code == 403
+    assert client.post("/system/clean").status_code == 403
+    assert "data-act=" not in client.get(f"/executions/{mine}").content.decode()
+
+
+def test_an_operator_acts_in_their_namespace_only(seen: dict[str, str]) -> None:
+    client = reader("operator")
+    assert client.post(f"/executions/{seen['team.mine']}/kill").status_code == 200
+    assert client.post(f"/executions/{seen['team.other']}/kill").status_code == 404
+    both = " ".join(seen.values())
+    assert client.post("/executions/bulk", {"action": "kill", "ids": both}).status_code == 404
+    assert client.post("/flows/editor/save", data="id: x", content_type="text/plain").status_code == 403
+
+
+def test_staff_see_their_namespaces_in_the_administration_and_nothing_of_the_machinery(seen: dict[str, str]) -> None:
+    client = reader("viewer", is_staff=True)
+    for model in ("flows/flowrecord", "executions/executionrecord"):
+        page = client.get(f"/admin/{model}/").content.decode()
+        assert "team.mine" in page, model
+        assert "team.other" not in page, model
+    for model in ("executions/queuemessage", "executions/deadletter", "executions/apitoken", "auth/user", "auth/group"):
+        assert client.get(f"/admin/{model}/").status_code == 403, model
+
+
+def test_history_cannot_be_edited_in_the_administration(seen: dict[str, str]) -> None:
+    from executions.models import ExecutionRecord
+
+    client = Client()
+    client.force_login(User.objects.create_superuser("chief", password="x"))
+    row = ExecutionRecord.objects.filter(namespace="team.mine").get()
+    address = f"/admin/executions/executionrecord/{row.pk}/change/"
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"state": "SUCCESS"}).status_code == 403
+    assert client.get("/admin/executions/executionrecord/add/").status_code == 403
+
+
+def test_an_author_of_one_namespace_cannot_write_into_another_by_the_administration(seen: dict[str, str]) -> None:
+    client = reader("author", is_staff=True)
+    made = client.post("/admin/flows/flowrecord/add/", {"source": FLOW.format(id="new", namespace="team.mine")})
+    assert made.status_code == 302
+    assert catalog.record("team.mine", "new").revision == 1
+    refused = client.post("/admin/flows/flowrecord/add/", {"source": FLOW.format(id="new", namespace="team.other")})
+    assert refused.status_code == 403
+    with pytest.raises(catalog.FlowNotFound):
+        catalog.record("team.other", "new")
