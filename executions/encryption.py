@@ -63,7 +63,22 @@ def sealed(value: taint.Tainted) -> Json:
     """How a value that comes from a secret is written; without a key it is lost."""
     if not is_configured():
         return taint.mask(value)
-    return encrypt(java_string(taint.reveal(value)))
+    closed: dict[str, Json] = encrypt(java_string(taint.reveal(value)))
+    return {**closed, "given": True} if isinstance(value, taint.SecretStr) and value.given else closed
+
+
+def shown(value: Json) -> Json:
+    """For those who may read the execution: what a task made of a SECRET input as it was given is in the clear."""
+    if not _has_encrypted(value, 0):
+        return value
+    if is_encrypted(value):
+        try:
+            return decrypt(value) if value.get("given") else value
+        except CannotDecrypt:
+            return value
+    if isinstance(value, Mapping):
+        return {key: shown(item) for key, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list) else value
 
 
 def revealed(value: Json) -> Json:
@@ -85,7 +100,7 @@ def _has_encrypted(value: Json, depth: int) -> bool:
 
 def _revealed(value: Json, depth: int) -> Json:
     if is_encrypted(value):
-        return taint.spread(decrypt(value))
+        return taint.SecretStr(decrypt(value), given=bool(value.get("given")))
     if depth > _MAX_DEPTH:
         return value
     if isinstance(value, Mapping):

@@ -60,6 +60,8 @@ def _server_variables() -> dict[str, str]:
     variables: dict[str, str] = json.loads(done.stdout)
     for name in ("DATABASE_URL", "DATABASE_DIRECT_URL", "CELERY_BROKER_URL"):
         variables.pop(name, None)
+    # The scripts of the judge use its own Python, which only its user may be able to reach.
+    variables.setdefault("WORKER_SCRIPT_USER", "root")
     return variables
 
 

@@ -21,18 +21,23 @@ class Tainted:
 
 
 class SecretStr(Tainted, str):
-    """A text with secret parts; `spans` are their (start, end) places, all of it by default."""
+    """A text with secret parts; `spans` are their (start, end) places, all of it by default.
 
-    __slots__ = ("spans",)
+    `given`: it is a SECRET input, whole and as it was given. What a task makes of that on purpose is shown by Kestra
+    to those who may read the execution (InputsTest#inputFlow); whatever is derived from it is not."""
+
+    __slots__ = ("given", "spans")
     spans: tuple[Span, ...]
+    given: bool
 
-    def __new__(cls, text: str, spans: Iterable[Span] | None = None) -> SecretStr:
+    def __new__(cls, text: str, spans: Iterable[Span] | None = None, given: bool = False) -> SecretStr:
         made = super().__new__(cls, text)
         made.spans = ((0, len(text)),) if spans is None else tuple(spans)
+        made.given = given
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SecretStr, (str(self), self.spans)
+        return SecretStr, (str(self), self.spans, self.given)
 
     def __str__(self) -> str:
         return str.__str__(self)
@@ -88,6 +93,8 @@ def spread(
 
 def join(parts: list[str]) -> str:
     """The parts as one text that keeps what is secret in them."""
+    if len(parts) == 1:
+        return parts[0]
     whole = "".join(parts)
     spans: list[Span] = []
     position = 0

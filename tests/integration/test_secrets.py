@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from executions.codec import dumps
-from executions.encryption import TYPE, revealed
+from executions.encryption import TYPE, encrypt, revealed, shown
 from executions.storage import secrets
 from executor.worker.process import Worker
 from tests.integration.worker_support import Desk, desk, run_claimed
@@ -192,3 +192,14 @@ def test_the_admin_takes_a_value_and_never_shows_it(database: str, client: Any) 
         "needs a value"
         in client.post("/admin/executions/secretrecord/add/", {**form, "key": "T2", "new_value": ""}).content.decode()
     )
+
+
+def test_a_secret_input_that_a_task_gives_back_as_it_is_is_shown_but_never_stored(table: Desk, worker: Worker) -> None:
+    task = "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}"
+    result = run(table, worker, task, **{"pass": encrypt(CANARY)})
+    assert CANARY not in str(result)
+    assert shown(result["outputs"]) == {"value": CANARY}
+    derived = run(table, worker, task.replace("}}'", "| lower }}'"), **{"pass": encrypt(CANARY)})
+    assert CANARY.lower() not in str(shown(derived["outputs"]))
+    partly = run(table, worker, task.replace("'{{", "'my {{"), **{"pass": encrypt(CANARY)})
+    assert CANARY not in str(shown(partly["outputs"]))
