@@ -111,7 +111,8 @@ def _judge(environment: dict[str, str]) -> int:
     """All three judges, one after the other; their last lines once more at the end."""
     server = ["--base-url", BASE_URL, "--user", "admin", "--password", environment["CELESTA_ADMIN_PASSWORD"]]
     data = JUDGE / "open"
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kestra-clients"
+    # Scripts of the clients run as another account when we are root: their Python must not stand in a private home.
+    cache = Path(tempfile.gettempdir()) / f"celesta-kestra-clients-{os.getuid()}"
     hook = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))} expression_hook"
     flows = [sys.executable, "-u", str(JUDGE / "run_flows.py"), *server]
     flows += ["--cases", str(data / "flow_cases.json"), "--root", str(data), "--jobs", "4"]
