@@ -138,7 +138,6 @@ class Creator:
                 raise
             except Exception as refusal:
                 refusals.append((wanted, refusal))
-        _let_go(connection)
         return refusals
 
     def _stored(self, connection: Any, batch: Sequence[Wanted]) -> list[tuple[Wanted, Any]]:
@@ -152,7 +151,7 @@ class Creator:
         except psycopg.OperationalError:
             raise
         except psycopg.Error:
-            connection.rollback()
+            pass  # one of them is at fault
         refusals: list[tuple[Wanted, Any]] = []
         for wanted in fresh:
             try:
@@ -160,7 +159,6 @@ class Creator:
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as refusal:
-                connection.rollback()
                 if not (wanted.keyed and isinstance(refusal, psycopg.errors.UniqueViolation)):
                     refusals.append((wanted, refusal))
                 else:
@@ -170,7 +168,7 @@ class Creator:
     def _connected(self) -> "psycopg.Connection[Any]":
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                settings.DATABASE_DSN, connect_timeout=5, application_name="celesta web create"
+                settings.DATABASE_DSN, autocommit=True, connect_timeout=5, application_name="celesta web create"
             )
         return self._connection
 
@@ -199,21 +197,11 @@ class _Flows:
         return catalog.load(self._connection, wanted.namespace, wanted.flow_id, revision)
 
 
-def _let_go(connection: Any) -> None:
-    """End a transaction that only read: a rollback would throw the connection's prepared statements away."""
-    if connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
-        connection.rollback()
-    else:
-        connection.commit()
-
-
 def _write(connection: Any, batch: Sequence[Wanted]) -> None:
-    with connection.pipeline():
-        store.create(connection, [wanted.execution for wanted in batch if wanted.execution is not None])
-        connection.commit()
-    connection.autocommit = True
-    queue.ring(connection, (queue.WORK, queue.STREAM))
-    connection.autocommit = False
+    """One statement, which is one transaction: the connection is in autocommit mode."""
+    store.create(connection, [wanted.execution for wanted in batch if wanted.execution is not None])
+    with suppress(psycopg.Error):  # stored they are: the executor finds them without being rung for
+        queue.ring(connection, (queue.WORK, queue.STREAM))
 
 
 def _without_repeated(connection: Any, batch: Sequence[Wanted]) -> list[Wanted]:
@@ -229,8 +217,6 @@ def _without_repeated(connection: Any, batch: Sequence[Wanted]) -> list[Wanted]:
             wanted.execution = fresh[execution_id].execution
         else:
             fresh[execution_id] = wanted
-    if keyed:
-        _let_go(connection)
     return list(fresh.values())
 
 

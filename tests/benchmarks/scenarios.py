@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executions.ids import to_uuid
-from tests.benchmarks import filling, flows, followers
+from tests.benchmarks import filling, flows, followers, snapshots
 from tests.benchmarks.measure import Figures, Wrong, run_burst, run_rate, wait_for_ends
 from tests.benchmarks.product import Product, running
 
@@ -307,4 +307,5 @@ SCENARIOS = (
     Scenario("i", "branches and small loops", parallel),
     Scenario("k", "document sizes", sizes),
     Scenario("l", "a full database", full_database),
+    Scenario("m", "an old snapshot held by another session", snapshots.measured),
 )
