@@ -1,7 +1,10 @@
 """One rendering request of an outside tool, done with the product's own code: scopes, services, storage, logs, worker context."""
 
+import re
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -41,6 +44,8 @@ LEVELS = logs.LEVELS
 _RETURN = "io.kestra.plugin.core.debug.Return"
 _TEMPLATED = "io.kestra.plugin.core.templating.TemplatedTask"
 _NAMESPACE = "io.kestra.expressions"
+_ASKS = re.compile(r"\b(secret|kv|errorLogs)\s*\(")  # functions that the database answers
+_PATIENCE = 12.0  # seconds for the helper: a tool waits fifteen
 
 
 class Hook:
@@ -72,8 +77,14 @@ class Hook:
         if self._helper is not None:
             self._helper.close()
 
+    def warm_up(self) -> None:
+        """Called when the tool says hello: a database takes longer to start than a rendering may."""
+        if not self._prepares and not self._has_database():
+            self._helper = Helper()
+
     def _needs_database(self, request: Mapping[str, Json]) -> bool:
-        return "logs" in (request.get("needs") or ()) or any("log" in one for one in request.get("setup") or ())
+        asks = _ASKS.search(orjson.dumps([request.get("template"), request.get("variables")]).decode())
+        return asks is not None or "logs" in (request.get("needs") or ())
 
     def _has_database(self) -> bool:
         try:
@@ -156,17 +167,28 @@ class Helper:
 
     def __init__(self) -> None:
         command = [sys.executable, sys.argv[0], "expression_hook", "--with-database"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._number = 0
 
     def answer(self, request: Mapping[str, Json]) -> dict[str, Json]:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(orjson.dumps(request) + b"\n")
+        """What comes too late answers the next request of this helper, which is told apart by its number."""
+        assert self._process.stdin is not None
+        self._number += 1
+        self._process.stdin.write(orjson.dumps({**request, "id": self._number}) + b"\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            return {"ok": False, "error": "no database can be reached or started"}
-        answer: dict[str, Json] = orjson.loads(line)
-        return answer
+        until = time.monotonic() + _PATIENCE
+        while (line := self._line(until - time.monotonic())) is not None:
+            answer: dict[str, Json] = orjson.loads(line)
+            if answer.pop("id") == self._number:
+                return answer
+        return {"ok": False, "error": "no database can be reached or started in time"}
+
+    def _line(self, seconds: float) -> bytes | None:
+        stdout = self._process.stdout
+        assert stdout is not None
+        if seconds <= 0 or not select.select([stdout], [], [], seconds)[0]:
+            return None
+        return stdout.readline() or None
 
     def close(self) -> None:
         self._process.communicate()

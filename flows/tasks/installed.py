@@ -45,9 +45,9 @@ def _entries() -> dict[str, EntryPoint]:
 
 
 @cache
-def _load(entry: EntryPoint) -> type:
+def _load(entry: EntryPoint) -> Any:
     try:
-        found = entry.load()
+        found: Any = entry.load()
     except Exception as error:
         raise BrokenPlugin(f"the plugin {entry.value} cannot be loaded: {type(error).__name__}: {error}") from None
     if not isinstance(found, type) or not issubclass(found, tuple(_BASES.values())):

@@ -45,5 +45,6 @@ class Command(BaseCommand):
         if not isinstance(request, dict):
             return {"id": None, "ok": False, "error": "not a JSON object"}
         if "hello" in request:
+            hook.warm_up()
             return {"hello": 1, "provides": list(PROVIDES)}
         return {"id": request.get("id"), **hook.answer(request)}

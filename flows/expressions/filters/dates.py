@@ -24,8 +24,22 @@ def zone(frame: Frame, name: object) -> tzinfo:
     return zone_of(frame.services.timezone() if name is None else text_of(name))
 
 
+def _since_1970(number: int) -> timedelta:
+    """Seconds; 13 digits are milliseconds, 19 are nanoseconds or what `timestampMicro` makes, as AbstractDate has it."""
+    digits = len(str(number))
+    if digits == 13:
+        return timedelta(milliseconds=number)
+    if digits == 19 and number % 1000 == 0:
+        return timedelta(microseconds=number // 1000)
+    if digits == 19:
+        return timedelta(seconds=number // 1_000_000_000, microseconds=number % 1_000_000)
+    if not -62_135_596_800 <= number <= LAST_SECOND:
+        raise ExpressionError("The number of seconds is out of range for a date")
+    return timedelta(seconds=number)
+
+
 def to_moment(value: object, where: tzinfo, existing_format: object = None, locale: object = None) -> datetime:
-    """Any date as an aware datetime in a zone; whole numbers are seconds since 1970."""
+    """Any date as an aware datetime in a zone; whole numbers count from 1970, in what their length tells."""
     if isinstance(value, datetime):
         moment = value.replace(tzinfo=where) if value.tzinfo is None else value.astimezone(where)
         # A plain datetime again, whatever kind of date it was.
@@ -33,9 +47,7 @@ def to_moment(value: object, where: tzinfo, existing_format: object = None, loca
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=where)
     if isinstance(value, int) and not isinstance(value, bool):
-        if not -62_135_596_800 <= value <= LAST_SECOND:
-            raise ExpressionError("The number of seconds is out of range for a date")
-        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(value))).astimezone(where)
+        return (datetime(1970, 1, 1, tzinfo=UTC) + _since_1970(int(value))).astimezone(where)
     if isinstance(value, str):
         pattern = None if existing_format is None else text_of(existing_format)
         return parse_date(value, pattern, where, _text(locale)).astimezone(where)
