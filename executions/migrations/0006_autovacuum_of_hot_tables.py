@@ -21,7 +21,7 @@ GROWING_SETTINGS = {
 }
 
 
-def _set(table, settings):
+def _set(table: str, settings: dict[str, str]) -> migrations.RunSQL:
     values = ", ".join(f"{name} = {value}" for name, value in settings.items())
     return migrations.RunSQL(
         f"ALTER TABLE {table} SET ({values})", f"ALTER TABLE {table} RESET ({', '.join(settings)})"
