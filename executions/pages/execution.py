@@ -42,6 +42,7 @@ def show(request: HttpRequest, execution_id: str) -> HttpResponse:
         "tree": tree,
         "selected": _selected(request, execution),
         "line": _number(request, "line"),
+        "attempt": _number(request, "attempt") if "attempt" in request.GET else None,
     }
     context = {
         "execution": execution,

@@ -7,6 +7,7 @@ from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from executions import database
 from executions.models import (
     DeadLetter,
     ExecutionRecord,
@@ -16,8 +17,9 @@ from executions.models import (
     WorkerJob,
 )
 from executions.pages import chart
+from executions.pages.flows import SQL
 from executions.pages.lists import rows_of
-from flows.access import Access, Role
+from flows.access import EVERYWHERE, Access, Role
 from flows.definition.states import TERMINAL
 from flows.models import FlowRecord
 from flows.pages.rights import access_of, page
@@ -41,6 +43,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "live": rows_of(rows.exclude(state__in=_ENDED).defer(*light).order_by("-start_date")[:12]),
         "due": due(access, now),
         "hours": chart.by_hour(day, now),
+        "busiest": busiest(access, now),
+        "pulse": pulse(),
         "has_flows": access.filter(FlowRecord.objects.filter(latest=True, deleted=False)).exists(),
         "may_write": access.allows_somewhere(Role.AUTHOR),
     }
@@ -113,6 +117,28 @@ def counts(rows: Any, day: Any) -> list[dict[str, Any]]:
         for state in ("FAILED", "WARNING", "SUCCESS")
     ]
     return tiles
+
+
+def busiest(access: Access, now: datetime) -> list[dict[str, Any]]:
+    """Flows of the last day, those that failed most often first."""
+    granted = [namespace for namespace, _ in access.grants]
+    values = {"since": now - timedelta(days=1), "everywhere": EVERYWHERE in granted, "namespaces": granted}
+    return [
+        {
+            "namespace": namespace,
+            "flow_id": flow_id,
+            "count": count,
+            "failed": failed,
+            "median": None if median is None else float(median) * 1000,
+            "slow": None if slow is None else float(slow) * 1000,
+        }
+        for namespace, flow_id, count, failed, median, slow in database.current().execute(SQL["busiest_flows"], values)
+    ]
+
+
+def pulse() -> dict[str, Any]:
+    names = ("running", "waiting", "oldest", "workers", "threads", "messages")
+    return dict(zip(names, database.current().execute(SQL["pulse"]).fetchone(), strict=True))
 
 
 def due(access: Access, now: datetime) -> list[TriggerRecord]:

@@ -17,6 +17,7 @@ from flows.pages.rights import access_of, page
 
 SIZE = 50
 RANGES = (("PT1H", "last hour"), ("P1D", "last day"), ("P7D", "last week"), ("P30D", "last month"))
+COLUMNS = (("labels", "labels"), ("started", "started"), ("duration", "duration"), ("id", "execution"))
 _SORTS = {
     "started": ("start_date",),
     "flow": ("namespace", "flow_id", "-start_date"),
@@ -112,6 +113,7 @@ def executions(request: HttpRequest) -> HttpResponse:
         "filtered": any(
             request.GET.get(name) for name in ("q", "namespace", "flow", "state", "label", "since", "parent")
         ),
+        "columns": COLUMNS,
         "states": [state.value for state in State],
         "chosen": request.GET.getlist("state"),
         "ranges": RANGES,

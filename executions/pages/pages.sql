@@ -30,3 +30,21 @@ GROUP BY name, kind ORDER BY name;
 SELECT stream, type, count(*), min(created), COALESCE(sum(pg_column_size(q.*)), 0)::bigint,
     count(*) FILTER (WHERE not_before > clock_timestamp())
 FROM queues q GROUP BY stream, type ORDER BY stream, type;
+
+-- name: busiest_flows
+-- Of the flows that the reader may see: how often each ran since a moment, how often it failed, how long it took.
+SELECT namespace, flow_id, count(*), count(*) FILTER (WHERE state = 'FAILED'),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - start_date)),
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - start_date))
+FROM executions WHERE start_date > %(since)s AND NOT deleted
+    AND (%(everywhere)s OR namespace = ANY(%(namespaces)s::text[]) OR EXISTS (
+        SELECT FROM unnest(%(namespaces)s::text[]) AS n WHERE starts_with(namespace, n || '.')))
+GROUP BY namespace, flow_id ORDER BY 4 DESC, 3 DESC LIMIT 8;
+
+-- name: pulse
+-- Work in flight: running, waiting, age of the oldest that waits; workers alive and their threads.
+SELECT (SELECT count(*) FROM worker_jobs WHERE claimed_by IS NOT NULL), (SELECT count(*) FROM worker_jobs WHERE claimed_by IS NULL),
+    (SELECT min(created) FROM worker_jobs WHERE claimed_by IS NULL),
+    (SELECT count(*) FROM service_instances WHERE kind = 'worker' AND beat > clock_timestamp() - interval '10 seconds'),
+    (SELECT COALESCE(sum(threads), 0) FROM service_instances WHERE kind = 'worker' AND beat > clock_timestamp() - interval '10 seconds'),
+    (SELECT count(*) FROM queues WHERE NOT stream);

@@ -113,9 +113,9 @@ def test_the_form_of_inputs_is_checked_while_it_is_filled_in(site: Site, page: P
 
 
 def test_wrong_values_come_back_with_the_form_and_nothing_is_started(
-    site: Site, page: Page, refusals: set[int]
+    site: Site, page: Page, refusals: set[str]
 ) -> None:
-    refusals.add(422)
+    refusals.add("status of 422")
     site.flow(FORM)
     page.goto("/flows/tests.browser/form/execute")
     page.get_by_label("name").fill("Ada")

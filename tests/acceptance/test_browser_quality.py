@@ -196,7 +196,8 @@ def test_no_page_is_wider_than_a_phone(site: Site, browser: Browser, cookies: An
     assert not wide
 
 
-def test_nothing_is_missing_after_the_stream_was_away(site: Site, page: Page, refusals: set[int]) -> None:
+def test_nothing_is_missing_after_the_stream_was_away(site: Site, page: Page, refusals: set[str]) -> None:
+    refusals.add("ERR_INTERNET_DISCONNECTED")
     site.flow(
         "id: outage\nnamespace: tests.quality\ntasks:\n"
         "  - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT2S}\n"

@@ -15,6 +15,7 @@ let selected = start.selected
 let shownState = start.state
 let shownRun = "" // what the detail pane shows: run id and its state
 let logView = null
+let firstAttempt = start.attempt // the attempt in the address
 let stream = null
 let line = start.line // the log line in the address
 
@@ -75,8 +76,9 @@ function morphDetail(html) {
 
 function mountLog() {
   const box = detail.querySelector("[data-log]")
-  logView = box ? new LogView(box, { url: box.dataset.log, download: box.dataset.download, tasks: !selected, line, address: selected ? `${base}?run=${selected}` : base }) : null
+  logView = box ? new LogView(box, { url: box.dataset.log, download: box.dataset.download, tasks: !selected, line, attempt: firstAttempt, address: selected ? `${base}?run=${selected}` : base }) : null
   line = 0
+  firstAttempt = null
 }
 
 function redraw() {
@@ -142,7 +144,10 @@ document.addEventListener("click", event => {
   const link = event.target.closest("[data-run]")
   if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); select(link.dataset.run, { reveal: true }); if (innerWidth < 900) detail.scrollIntoView() }
   const attempt = event.target.closest("[data-attempt]")
-  if (attempt) logView?.only(Number(attempt.dataset.attempt))
+  if (attempt && logView) {
+    logView.only(Number(attempt.dataset.attempt))
+    history.replaceState(history.state, "", `${base}?run=${selected}${logView.attempt === null ? "" : `&attempt=${logView.attempt}`}`)
+  }
   const view = event.target.closest("[data-view]")
   if (view) showView(view.dataset.view)
 })

@@ -61,3 +61,19 @@ document.addEventListener("click", event => {
   dialog.showModal()
 })
 document.addEventListener("htmx:afterSwap", restore)
+
+// Which columns are shown is remembered in this browser.
+const boxes = [...document.querySelectorAll("[data-column]")]
+if (boxes.length) {
+  const hidden = new Set((localStorage.getItem("hidden-columns") ?? "").split(" ").filter(Boolean))
+  const show = () => { part.dataset.hide = [...hidden].join(" ") }
+  for (const box of boxes) {
+    box.checked = !hidden.has(box.dataset.column)
+    box.addEventListener("change", () => {
+      box.checked ? hidden.delete(box.dataset.column) : hidden.add(box.dataset.column)
+      localStorage.setItem("hidden-columns", [...hidden].join(" "))
+      show()
+    })
+  }
+  show()
+}

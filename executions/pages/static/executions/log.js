@@ -8,8 +8,8 @@ const KEPT = 200_000
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
 export class LogView {
-  constructor(box, { url, download, tasks = true, line = 0, address = "" }) {
-    Object.assign(this, { box, url, tasks, lines: [], shown: [], tops: [0], after: 0, follow: !line, level: 0, text: "", attempt: null, wanted: line, address, pool: [] })
+  constructor(box, { url, download, tasks = true, line = 0, attempt = null, address = "" }) {
+    Object.assign(this, { box, url, tasks, lines: [], shown: [], tops: [0], after: 0, follow: !line, level: 0, text: "", attempt, wanted: line, address, pool: [] })
     this.build(download)
     this.load = coalesce(() => this.fetch(), 80)
     this.resize = new ResizeObserver(() => this.measure())

@@ -17,7 +17,8 @@ export class Timeline {
     this.scroller.setAttribute("role", "tree")
     this.scroller.setAttribute("aria-label", "Task runs")
     this.canvas = element("div", "tl-canvas")
-    this.scroller.append(this.canvas)
+    this.none = element("p", "muted tl-none")
+    this.scroller.append(this.canvas, this.none)
     box.append(this.axis, this.scroller)
     this.scroller.addEventListener("scroll", () => this.draw(), { passive: true })
     this.scroller.addEventListener("click", event => this.click(event))
@@ -43,6 +44,8 @@ export class Timeline {
       }
     } else this.walk(null, 0, rows)
     this.rows = rows
+    this.none.hidden = rows.length > 0
+    this.none.textContent = this.model.runs.size ? "No task run fits." : this.model.ended ? "No task ran." : "No task has started yet."
     this.canvas.style.height = `${rows.length * ROW}px`
   }
 
