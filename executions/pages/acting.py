@@ -4,19 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from executions import actions
+from executions.ids import to_base62
 from executions.models import ExecutionRecord, TaskRunRecord
-from executions.pages import fields
+from executions.pages import fields, lists
 from executions.pages.rights import execution_or_404
 from executions.state import Execution
 from flows import catalog
 from flows.access import Role
 from flows.definition.states import State
-from flows.pages.rights import page
+from flows.pages.rights import access_of, page
 
 MOST_AT_ONCE = 1000
 
@@ -132,13 +133,13 @@ def act(request: HttpRequest, execution_id: str, action: str) -> HttpResponse:
 @page("POST", role=Role.OPERATOR)
 def bulk(request: HttpRequest) -> HttpResponse:
     """The same on many: on all of them or, if one cannot, on none."""
-    name, ids = request.POST.get("action", ""), request.POST.get("ids", "").split()[:MOST_AT_ONCE]
-    if name not in _MANY or not ids:
+    name, ids = request.POST.get("action", ""), _chosen(request)
+    if name not in (*_MANY, "delete") or not ids:
         raise Http404("There is no such action, or nothing was chosen.")
     for execution_id in ids:
         execution_or_404(request, execution_id, Role.OPERATOR)
     try:
-        count = actions.bulk(name, ids, _MANY[name])
+        count = actions.delete(ids) if name == "delete" else actions.bulk(name, ids, _MANY[name])
         messages.success(request, f"{name.capitalize()}: {count} execution{'s' if count != 1 else ''}.")
     except actions.BulkRefused as refused:
         reasons = "; ".join(f"{execution_id}: {reason}" for execution_id, reason in refused.invalids[:5])
@@ -146,6 +147,16 @@ def bulk(request: HttpRequest) -> HttpResponse:
     back = request.POST.get("back", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
     return redirect(back if safe and back.startswith("/executions") else "/executions")
+
+
+def _chosen(request: HttpRequest) -> list[str]:
+    """Those ticked; with `everything`, all that the filters of the list find (the newest first, at most so many)."""
+    if not request.POST.get("everything"):
+        return request.POST.get("ids", "").split()[:MOST_AT_ONCE]
+    visible = access_of(request).filter(ExecutionRecord.objects.filter(deleted=False), Role.OPERATOR)
+    query = QueryDict(request.POST.get("query", "").removeprefix("?"))
+    rows = lists.ordered(lists.filtered(visible, query), query.get("sort", ""))
+    return [to_base62(pk) for pk in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]]
 
 
 @page("GET", "POST", role=Role.OPERATOR)

@@ -109,3 +109,13 @@ def test_an_author_of_one_namespace_cannot_write_into_another_by_the_administrat
     assert refused.status_code == 403
     with pytest.raises(catalog.FlowNotFound):
         catalog.record("team.other", "new")
+
+
+def test_everything_that_matches_is_only_what_one_may_act_on(seen: dict[str, str]) -> None:
+    client = reader("operator")
+    answer = client.post("/executions/bulk", {"action": "delete", "everything": "yes", "query": "?flow=work"})
+    assert answer.status_code == 302
+    assert client.get(f"/executions/{seen['team.mine']}").status_code == 404
+    from executions.models import ExecutionRecord
+
+    assert list(ExecutionRecord.objects.values_list("namespace", flat=True)) == ["team.other"]
