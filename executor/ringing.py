@@ -21,6 +21,7 @@ SHARED = 25
 # Batches of jobs that wait for a broker which is away; more are left to the recovery loop.
 MOST_WAITING = 1_000
 LONGEST_PAUSE = 5.0
+STOP_SECONDS = 5.0
 
 
 class Ringer:
@@ -43,10 +44,11 @@ class Ringer:
         self.thread.start()
 
     def stop(self) -> None:
-        """What was not published yet is rung by another executor, or after the next start."""
-        self._stopping.set()
+        """What waits is published first, if the broker answers; another executor rings for the rest."""
         with suppress(queue.Full):
             self._waiting.put_nowait(None)
+        self.thread.join(STOP_SECONDS)
+        self._stopping.set()
 
     def _run(self) -> None:
         while (jobs := self._waiting.get()) is not None:
