@@ -113,7 +113,7 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, ...]]:
         "revisions": ("/flows/company.crm/flaky/revisions",),
         "triggers": ("/triggers",),
         "executions": ("/executions",),
-        "executions-chosen": ("/executions", "[data-all]"),
+        "executions-chosen": ("/executions", "[data-pick]"),
         "execution-failed": (customers,),
         "execution-topology": (customers, "[data-view=topology]"),
         "execution-kill": (f"/executions/{ids['long_job']}", "[data-act=kill]"),
@@ -145,6 +145,7 @@ def shoot(base: str, out: Path, wanted: dict[str, tuple[str, ...]], only: str | 
                     viewport={"width": width, "height": height}, color_scheme=theme, storage_state=state
                 )
                 page = context.new_page()
+                page.add_init_script("localStorage.removeItem('execution-view')")  # each starts as for a newcomer
                 page.on("console", lambda message: message.type == "error" and print("console:", message.text))
                 if state is None:
                     picture(page, base, out / f"login-{width}-{theme}.png", "/login")

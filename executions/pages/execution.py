@@ -84,7 +84,7 @@ def head_context(request: HttpRequest, execution: ExecutionRecord) -> Json:
         "reasons": waiting.reasons(execution),
         "failing": failing,
         "failing_id": to_base62(failing.pk) if failing else "",
-        "last_lines": runs.last_lines(execution, failing.pk) if failing else [],
+        "last_lines": runs.last_lines(failing) if failing else [],
         "may_act": may_act,
         "can": allowed_actions(execution.state) if may_act else set(),
         "may_evaluate": access_of(request).allows(Role.AUTHOR, execution.namespace),

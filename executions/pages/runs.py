@@ -96,8 +96,9 @@ def failing_run(execution: ExecutionRecord) -> TaskRunRecord | None:
     return next((run for run in failed if run.pk not in parents), None)
 
 
-def last_lines(execution: ExecutionRecord, run: Any = None, limit: int = 12) -> list[LogRecord]:
-    rows = LogRecord.objects.filter(execution_id=execution.pk, level__gte=2)
-    if run is not None:
-        rows = rows.filter(task_run_id=run)
+def last_lines(run: TaskRunRecord, limit: int = 8) -> list[LogRecord]:
+    """What the run's last attempt said at its end."""
+    rows = LogRecord.objects.filter(
+        execution_id=run.execution_id, task_run_id=run.pk, level__gte=2, attempt__gte=max(0, len(run.attempts) - 1)
+    )
     return list(reversed(rows.order_by("-id")[:limit]))
