@@ -118,6 +118,7 @@ def detail_context(execution: ExecutionRecord) -> Json:
         "variables": execution.variables,
         "trigger": execution.trigger,
         "all_metrics": metrics_of(execution),
+        "file_base": file_base(execution),
         "parent": to_base62(execution.parent_id) if execution.parent_id else None,
         "started_by": to_base62(execution.trigger_execution_id) if execution.trigger_execution_id else None,
     }
@@ -201,6 +202,11 @@ def detail(request: HttpRequest, execution_id: str) -> HttpResponse:
     return render(request, "executions/_run.html", run_context(request, execution, run))
 
 
+def file_base(execution: ExecutionRecord) -> str:
+    """Where a stored file of this execution is downloaded, but for the file's own address."""
+    return f"/api/v1/main/executions/{to_base62(execution.pk)}/file?path="
+
+
 @page()
 def used(request: HttpRequest, execution_id: str) -> HttpResponse:
     """The templated properties of a run's task, rendered: what it was given."""
@@ -262,6 +268,7 @@ def run_context(request: HttpRequest, execution: ExecutionRecord, run: TaskRunRe
         "attempts": [_attempt(number, attempt) for number, attempt in enumerate(run.attempts, 1)],
         "histories": [(state, datetime.fromisoformat(moment)) for state, moment in run.histories],
         "outputs": outputs,
+        "file_base": file_base(execution),
         "metrics": list(
             MetricRecord.objects.filter(execution_id=execution.pk, task_run_id=run.pk).order_by("id")[:200]
         ),

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from django import template
@@ -169,17 +170,20 @@ _TREE_TEXT = 20_000
 
 
 @register.simple_tag
-def json_tree(value: Any, open_levels: int = 2) -> SafeString:
-    """A value to look into; what is beyond 2,000 nodes is told, not shown."""
+def json_tree(value: Any, open_levels: int = 2, file_base: str = "") -> SafeString:
+    """A value to look into; what is beyond 2,000 nodes is told, not shown.
+
+    `file_base`: the address to which a stored file's own is added, so that it can be downloaded.
+    """
     parts: list[str] = ['<div class="tree">']
-    left = _branch(parts, None, value, open_levels, _TREE_NODES)
+    left = _branch(parts, None, value, open_levels, _TREE_NODES, file_base)
     if left <= 0:
         parts.append('<span class="leaf muted">… too large to show whole: read it over the API</span>')
     parts.append("</div>")
     return mark_safe("".join(parts))  # every text in it was escaped by format_html
 
 
-def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, left: int) -> int:
+def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, left: int, file_base: str) -> int:
     """Writes one node; returns how many more may follow."""
     if left <= 0:
         return 0
@@ -187,7 +191,7 @@ def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, lef
     if isinstance(value, dict) and str(value.get("type", "")).endswith(":aes_encrypted"):
         value = "••••••"  # a secret: only expressions of the execution read it
     if not isinstance(value, (dict, list)) or not value:
-        parts.append(f'<span class="leaf">{name}{_leaf(value)}</span>')
+        parts.append(f'<span class="leaf">{name}{_leaf(value, file_base)}</span>')
         return left - 1
     count = f"{len(value)} {'key' if isinstance(value, dict) else 'item'}{'' if len(value) == 1 else 's'}"
     opened = " open" if open_levels > 0 and len(value) <= 50 else ""
@@ -196,7 +200,7 @@ def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, lef
     left -= 1
     for name_of, item in items:
         parts.append("<li>")
-        left = _branch(parts, str(name_of), item, open_levels - 1, left)
+        left = _branch(parts, str(name_of), item, open_levels - 1, left, file_base)
         parts.append("</li>")
         if left <= 0:
             break
@@ -204,7 +208,9 @@ def _branch(parts: list[str], key: str | None, value: Any, open_levels: int, lef
     return left
 
 
-def _leaf(value: Any) -> SafeString:
+def _leaf(value: Any, file_base: str) -> SafeString:
+    if file_base and isinstance(value, str) and value.startswith("kestra://"):
+        return format_html('<a href="{}{}" download>{}</a>', file_base, quote(value, safe=""), value)
     if isinstance(value, str):
         cut = value if len(value) <= _TREE_TEXT else value[:_TREE_TEXT] + f"… ({len(value)} characters)"
         return format_html('<span class="string">{}</span>', cut)

@@ -143,7 +143,7 @@ def page(site: Site, browser: Browser, cookies: Any, refusals: set[str]) -> Iter
     faults = watch_faults(found, site.base, refusals)
     yield found
     context.close()
-    assert not faults
+    assert not faults, "\n".join(faults)
 
 
 def watch_faults(page: Page, base: str, refusals: Collection[str] = ()) -> list[str]:

@@ -1,4 +1,5 @@
 // Hints from the server over one EventSource. A hint says "look again"; the page reads what changed by version.
+import { toast } from "./base.js"
 
 /**
  * Calls `look(hint)` for each hint, once after each (re)connection, and every `slowly` ms as a safety net:
@@ -32,8 +33,16 @@ export function coalesce(work, pause = 60) {
   return async function run() {
     if (running) { again = true; return }
     running = true
-    try { await work() } finally {
+    try { await work() } catch (error) { complain(error) } finally {
       setTimeout(() => { running = false; if (again) { again = false; run() } }, pause)
     }
   }
+}
+
+/** A server that cannot be reached is told by the mark of the stream; what it refuses is told, but not at every look. */
+let complained = -Infinity
+function complain(error) {
+  if (error instanceof TypeError || performance.now() - complained < 30_000) return
+  complained = performance.now()
+  toast(error.message, "error")
 }
