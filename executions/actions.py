@@ -2,6 +2,7 @@
 inside the caller's own `atomic` block when there is one. Decides nothing: `flows` checks inputs, `control` moves states.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -180,15 +181,23 @@ def replay(
     revision: int | None = None,
     inputs: Mapping[str, Json] | None = None,
     files: Mapping[str, Any] | None = None,
+    *,
+    latest: bool = False,
 ) -> Execution:
-    """A new execution, whole or from a task run; `inputs` given: these instead of the old ones."""
+    """A new execution, whole or from a task run; `inputs` given: these instead of the old ones. `latest`: on the
+    flow's latest revision."""
+    copy_id = new_id()
+    ids = itertools.chain([copy_id], iter(new_id, None))  # the copy's own is the first that is asked for
 
     def decide(flow: Flow, execution: Execution, now: datetime) -> Step:
-        target = flow if revision is None else catalog.find(flow.namespace, flow.id, revision)
+        target = flow if revision is None and not latest else catalog.find(flow.namespace, flow.id, revision)
+        wanted = target.revision if latest else revision
         values = None
         if inputs is not None or files:
-            values = checked_inputs(target, dict(inputs or {}), dict(files or {}), execution.id, None)
-        return control.replay(target, execution, now, new_id, task_run_id=task_run_id, revision=revision, inputs=values)
+            values = checked_inputs(target, dict(inputs or {}), dict(files or {}), copy_id, None)
+        return control.replay(
+            target, execution, now, lambda: next(ids), task_run_id=task_run_id, revision=wanted, inputs=values
+        )
 
     return _control(execution_id, "replay", decide)
 

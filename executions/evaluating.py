@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from executions import database, store
-from executions.expressions import SiteServices, place_of
+from executions.expressions import SiteServices, earlier_of, place_of, revealed, site_variables
 from executions.state import Execution
 from executions.transitions.outputs import ExecutionScope, plain
 from flows import catalog
 from flows.definition.model import Flow
 from flows.expressions import taint
 from flows.expressions.errors import ExpressionError
-from flows.expressions.render import has_expression, render_typed, render_value
+from flows.expressions.render import has_expression, render, render_typed, render_value
 
 Json = Any
 MAX_TEMPLATE = 20_000
@@ -53,12 +53,13 @@ class _View:
     services: SiteServices
 
 
-def evaluate(execution_id: str, template: str, run_id: str | None = None) -> Evaluated:
-    """One template. Raises NoSuchRun, and what reading the execution or its flow raises."""
+def evaluate(execution_id: str, template: str, run_id: str | None = None, *, as_text: bool = False) -> Evaluated:
+    """One template, its value or its text. Raises NoSuchRun, and what reading the execution or its flow raises."""
     view = _view(execution_id, run_id)
     if len(template) > MAX_TEMPLATE:
         return Evaluated(error=f"The expression is longer than {MAX_TEMPLATE:,} characters.")
-    return _safely(lambda: render_typed(template, view.scope, view.services))
+    rendering = render if as_text else render_typed
+    return _safely(lambda: rendering(template, view.scope, view.services))
 
 
 def used_by(execution_id: str, run_id: str) -> dict[str, Evaluated]:
@@ -82,12 +83,13 @@ def _view(execution_id: str, run_id: str | None) -> _View:
     if run_id and run is None:
         raise NoSuchRun(f"Not Found: task run {run_id}")
     services = _services(execution)
-    return _View(flow, ExecutionScope(flow, execution, run, None, services.call), services)
+    extra = {**site_variables(), "inputs": revealed(execution.inputs)}
+    return _View(flow, ExecutionScope(flow, execution, run, extra, services.call), services)
 
 
 def _services(execution: Execution) -> SiteServices:
     told = (execution.trigger or {}).get("variables")
-    place = place_of(execution.namespace, execution.flow_id, execution.id, told)
+    place = place_of(execution.namespace, execution.flow_id, execution.id, told, earlier_of(execution))
     return _QuietServices(lambda: nullcontext(database.current()), place, public_only=True)
 
 

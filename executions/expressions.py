@@ -5,7 +5,7 @@ The same for executor, worker and web; each says where a database connection com
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +18,7 @@ from django.conf import settings
 from psycopg import OperationalError
 
 from executions import encryption, jq_process, logs
+from executions.state import Execution
 from executions.storage import kv, secrets
 from executions.storage.base import (
     FileMissing,
@@ -42,22 +43,33 @@ _MAX_READ = 10 << 20
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose expression it is; `starter` is the execution that started this one, whose files may be read too."""
+    """Whose expression it is. Files may also be read of the execution that started this one (`starter`), and of those of
+    the same flow that it was replayed from (`earlier`)."""
 
     namespace: str
     flow_id: str
     execution_id: str = ""
     starter: "Place | None" = None
+    earlier: tuple[str, ...] = ()
 
 
 def place_of(
-    namespace: str, flow_id: str, execution_id: str = "", trigger_variables: Mapping[str, Json] | None = None
+    namespace: str,
+    flow_id: str,
+    execution_id: str = "",
+    trigger_variables: Mapping[str, Json] | None = None,
+    earlier: Sequence[str] = (),
 ) -> Place:
     """`trigger_variables` tell of the starter, as Subflow and flow triggers leave them."""
     told = trigger_variables or {}
     names = [told.get(name) for name in ("namespace", "flowId", "executionId")]
     starter = Place(*names) if all(isinstance(name, str) and name for name in names) else None  # type: ignore[arg-type]
-    return Place(namespace, flow_id, execution_id, starter)
+    return Place(namespace, flow_id, execution_id, starter, tuple(earlier))
+
+
+def earlier_of(execution: Execution) -> list[str]:
+    """Whose inputs and outputs a replayed execution carries."""
+    return [one for one in (execution.parent_id, execution.original_id) if one and one != execution.id]
 
 
 def revealed(value: Json) -> Json:
@@ -173,7 +185,8 @@ class SiteServices:
         allowed = [files_prefix(self._place.namespace) + "/"]
         for place in (self._place, self._place.starter):
             if place is not None and place.execution_id:
-                allowed.append(execution_prefix(place.namespace, place.flow_id, place.execution_id) + "/")
+                ids = (place.execution_id, *place.earlier)
+                allowed += [execution_prefix(place.namespace, place.flow_id, one) + "/" for one in ids]
         if not any(folder.startswith(prefix) for prefix in allowed):
             raise ExpressionError(f"Unable to read the file '{path}' as it didn't belong to the current execution")
         return path

@@ -8,7 +8,6 @@ from typing import Any
 
 from executions.codec import dumps, loads
 from executions.named_sql import load as load_sql
-from executions.store import hex_of
 
 Json = Any
 Connection = Any
@@ -56,13 +55,10 @@ def disabled(connection: Connection) -> set[TriggerKey]:
     return {(row[0], row[1], row[2]) for row in connection.execute(_SQL["disabled"]).fetchall()}
 
 
-def fired(connection: Connection, started: Sequence[tuple[TriggerKey, str]]) -> None:
-    """Note the execution that each trigger has started last."""
-    if started:
-        rows = [
-            {**dict(zip(_TRIGGER, key, strict=True)), "execution_id": hex_of(execution_id)}
-            for key, execution_id in started
-        ]
+def fired(connection: Connection, keys: Iterable[TriggerKey]) -> None:
+    """Note that these triggers have just started an execution."""
+    rows = [dict(zip(_TRIGGER, key, strict=True)) for key in keys]
+    if rows:
         connection.execute(_SQL["fired"], {"document": dumps(rows)})
 
 

@@ -34,17 +34,15 @@ RETURNING correlation_id, started;
 SELECT namespace, flow_id, trigger_id FROM triggers WHERE disabled;
 
 -- name: fired
--- The rows of triggers that have just started an execution, locked in one order.
+-- When triggers have last started an execution; rows locked in one order. Their `execution_id` stays empty: that would
+-- say that they wait for its end.
 WITH r AS (
-    SELECT DISTINCT ON (namespace, flow_id, trigger_id) namespace, flow_id, trigger_id, execution_id
-    FROM jsonb_to_recordset(%(document)s::jsonb) AS r(
-        namespace text, flow_id text, trigger_id text, execution_id uuid)
+    SELECT DISTINCT namespace, flow_id, trigger_id
+    FROM jsonb_to_recordset(%(document)s::jsonb) AS r(namespace text, flow_id text, trigger_id text)
 ), locked AS (
-    SELECT t.id, r.execution_id FROM triggers t JOIN r USING (namespace, flow_id, trigger_id)
-    ORDER BY t.id FOR UPDATE OF t
+    SELECT t.id FROM triggers t JOIN r USING (namespace, flow_id, trigger_id) ORDER BY t.id FOR UPDATE OF t
 )
-UPDATE triggers t SET last_date = now(), execution_id = locked.execution_id, updated = now()
-FROM locked WHERE t.id = locked.id;
+UPDATE triggers t SET last_date = now(), updated = now() FROM locked WHERE t.id = locked.id;
 
 -- name: follow_flow
 -- Rows for the triggers of a flow's latest revision; those of triggers that it has no more go, with what they remember.

@@ -71,7 +71,7 @@ def receive(namespace: str, flow_id: str, key: str, call: Call) -> Answer:
     with transaction.atomic():
         render = renderer(flow, "", {"variables": variables})
         execution = actions.start(triggered(flow, trigger, variables, lambda value: render(value, {}), now))
-        triggering.fired(database.current(), [(name, execution.id)])
+        triggering.fired(database.current(), [name])
     return Answer(trigger, execution)
 
 

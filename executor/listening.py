@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from executions import encryption, triggering
-from executions.expressions import SiteServices, place_of, site_variables
+from executions.expressions import SiteServices, earlier_of, place_of, site_variables
 from executions.state import Execution
 from executions.transitions import effects as fx
 from executions.transitions.outputs import ExecutionScope
@@ -71,8 +71,7 @@ def hear(connection: Connection, changes: Sequence[Change], now: datetime) -> St
         calls = _within_budget(connection, calls, now, started)
     for call in calls:
         started.executions.append(_start(connection, call, now))
-    names = zip(calls, started.executions, strict=True)
-    triggering.fired(connection, [(call.listener.key, execution.id) for call, execution in names])
+    triggering.fired(connection, [call.listener.key for call in calls])
     return started
 
 
@@ -228,7 +227,7 @@ class _View:
         }
         if outputs:
             self.trigger["outputs"] = dict(outputs)
-        place = place_of(execution.namespace, execution.flow_id, execution.id)
+        place = place_of(execution.namespace, execution.flow_id, execution.id, None, earlier_of(execution))
         self._services = _Services(lambda: nullcontext(connection), place)
         own = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}
         extra = {

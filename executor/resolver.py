@@ -10,7 +10,7 @@ from typing import Any
 
 from executions import store
 from executions.codec import loads
-from executions.expressions import SiteServices, place_of
+from executions.expressions import SiteServices, earlier_of, place_of
 from executions.queue import postgres as queue
 from executions.state import Execution
 from executor.connections import LOST, close_quietly, connect, first_line, is_lost
@@ -119,7 +119,7 @@ def _answer(execution: Execution, call: Call) -> Any:
     try:
         if call.name == "payload":  # the engine itself asks: outputs too large to be at hand
             return store.fetch_payloads(connection, [arguments["id"]])[arguments["id"]]
-        place = place_of(execution.namespace, execution.flow_id, execution.id, trigger)
+        place = place_of(execution.namespace, execution.flow_id, execution.id, trigger, earlier_of(execution))
         services = SiteServices(lambda: nullcontext(connection), place)
         return services.call(call.name, dict(arguments))
     finally:

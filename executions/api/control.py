@@ -58,7 +58,8 @@ def _replay(request: Request) -> Act:
     if task_run is not None and parse_execution_id(task_run) is None:
         raise Unprocessable(f"Illegal argument: no task run {task_run[:60]!r}")
     revision = _replayed_revision(request)
-    return lambda execution_id: actions.replay(execution_id, task_run, revision)
+    latest = forms.switch(request.query_params, "latestRevision")
+    return lambda execution_id: actions.replay(execution_id, task_run, revision, latest=latest)
 
 
 def _replay_with_inputs(request: Request) -> Act:

@@ -1,34 +1,27 @@
 """Looking into one execution: its graph, and an expression evaluated in its context. Nothing is changed."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from executions import database, encryption, store
+from executions import database, evaluating, store
 from executions.api import reading
 from executions.api.executions import visible
 from executions.api.filters import parse_execution_id
 from executions.api.serialize import task_run_json
-from executions.expressions import SiteServices, place_of, site_variables
 from executions.state import Execution, TaskRun
-from executions.transitions.outputs import ExecutionScope, value_path
+from executions.transitions.outputs import value_path
 from flows import catalog
 from flows.access import Access, Role
-from flows.api.errors import NotFound, Unprocessable
+from flows.api.errors import NotFound
 from flows.api.reading import access_of
 from flows.api.topology import expanded_of, subflow_of
 from flows.definition.graph import Run, Subflow, flow_graph
 from flows.definition.model import Flow
-from flows.expressions import taint
-from flows.expressions.errors import ExpressionError
-from flows.expressions.render import render
 from flows.tasks.base import Task
-
-LONGEST_EXPRESSION = 100_000
 
 
 class GraphView(APIView):
@@ -92,30 +85,7 @@ class EvalView(APIView):
     def post(self, request: Request, execution_id: str, task_run_id: str | None = None, **_: Any) -> Response:
         reading.record_of(access_of(request), execution_id, Role.AUTHOR)
         template = request.body.decode("utf-8", "replace")
-        if len(template) > LONGEST_EXPRESSION:
-            raise Unprocessable(f"Illegal argument: the expression is longer than {LONGEST_EXPRESSION:,} characters")
-        execution, flow = _loaded(execution_id)
-        run = _run_of(execution, task_run_id)
-        try:
-            return Response({"result": evaluated(flow, execution, run, template)})
-        except ExpressionError as error:
-            return Response({"error": str(error), "stackTrace": ""})
-
-
-def _run_of(execution: Execution, task_run_id: str | None) -> TaskRun | None:
-    if task_run_id is None:
-        return None
-    run = execution.runs.get(task_run_id)
-    if run is None:
-        raise NotFound(f"TaskRun with id '{task_run_id[:60]}' not found")
-    return run
-
-
-def evaluated(flow: Flow, execution: Execution, run: TaskRun | None, template: str) -> str:
-    """Raises ExpressionError."""
-    variables = (execution.trigger or {}).get("variables")
-    place = place_of(execution.namespace, execution.flow_id, execution.id, variables)
-    services = SiteServices(lambda: nullcontext(database.current()), place, public_only=True)
-    extra = {"inputs": encryption.revealed(execution.inputs), **site_variables()}
-    scope = ExecutionScope(flow, execution, run, extra, services.call)
-    return str(taint.mask(render(template, scope, services)))
+        found = evaluating.evaluate(execution_id, template, task_run_id, as_text=True)
+        if found.error is not None:
+            return Response({"error": found.error, "stackTrace": ""})
+        return Response({"result": found.value})

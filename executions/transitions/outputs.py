@@ -265,6 +265,8 @@ def _execution(scope: ExecutionScope) -> dict[str, Json]:
         "originalId": execution.original_id or execution.id,
         "state": execution.state.value,
     }
+    if execution.parent_id is not None:
+        root["parentId"] = execution.parent_id
     if execution.outputs is not None:
         root["outputs"] = execution.outputs
     return root

@@ -40,7 +40,10 @@ class Context:
         self.task_run_id = attempt.run_id
         self.attempt = attempt.number + 1
         self.children: list[dict[str, Json]] = []
-        place = place_of(self.namespace, self.flow_id, self.execution_id, roots.get("trigger"))
+        earlier = [roots["execution"].get(name) for name in ("parentId", "originalId")]
+        place = place_of(
+            self.namespace, self.flow_id, self.execution_id, roots.get("trigger"), [one for one in earlier if one]
+        )
         self._services = SiteServices(tools.database, place)
         self._extra = tools.surroundings
         self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)

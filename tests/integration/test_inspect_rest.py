@@ -1,10 +1,13 @@
 """Looking into one execution over REST: graphs, expressions, checks of inputs; and which flows start which others."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
 
 from executions import database, encryption, store
+from executions.storage.base import execution_prefix, uri_of
+from executions.storage.site import current as storage
 from flows.definition.states import State
 from tests.builders import a_run
 from tests.integration.rest_support import Rest, member, stored
@@ -87,12 +90,24 @@ def test_an_expression_that_fails_says_why(rest: Rest, execution: Any) -> None:
     answer = evaluated(rest, execution, "{{ nothing.here }}")
     assert answer.status_code == 200 and "nothing" in answer.json()["error"] and "result" not in answer.json()
     assert evaluated(rest, execution, "x", "/4uVnqbZ0bFKZ4bXkYF4mQv").status_code == 404
-    assert evaluated(rest, execution, "x" * 100_001).status_code == 422
+    assert "longer than" in evaluated(rest, execution, "x" * 100_001).json()["error"]
 
 
 def test_only_who_may_write_flows_evaluates(rest: Rest, execution: Any) -> None:
     assert evaluated(Rest(member("op", "operator", NS)), execution, "{{ 1 }}").status_code == 403
     assert evaluated(Rest(member("author", "author", NS)), execution, "{{ 1 }}").json() == {"result": "1"}
+
+
+def test_a_replayed_execution_reads_the_files_of_the_one_it_repeats(rest: Rest, execution: Any) -> None:
+    uri = storage().put(uri_of(f"{execution_prefix(NS, 'looked', execution.id)}/inputs/f/f.txt"), BytesIO(b"kept"))
+    template = f"{{{{ read('{uri}') }}}}"
+    copy = rest.post(f"executions/{execution.id}/replay").json()["id"]
+    again = rest.post(f"executions/{copy}/replay").json()["id"]
+    for one in (execution.id, copy, again):
+        assert rest.post(f"executions/{one}/eval", template.encode(), "text/plain").json() == {"result": "kept"}
+    stranger = stored(namespace=NS, flow_id="looked").id
+    refused = rest.post(f"executions/{stranger}/eval", template.encode(), "text/plain").json()
+    assert "didn't belong" in refused["error"]
 
 
 def test_the_graph_of_an_execution_holds_its_runs(rest: Rest, execution: Any) -> None:
