@@ -30,7 +30,6 @@ FLOW: dict[str, Note] = {
 TASK: dict[str, Note] = {
     "taskCache": (NOT_YET, "accepted, without effect"),
     "assets": (NOT_YET, "accepted, without effect (Enterprise Edition)"),
-    "logToFile": (DIFFERS, "accepted; lines are kept in the database, where they can be read and downloaded as a file"),
     "workerGroup": (DIFFERS, "a Celery queue of that name"),
     "runIf": (
         DIFFERS,

@@ -105,7 +105,7 @@ def restart(
         return Step()
     copy = reopening.copy_with_runs(execution, new_id, revision)
     reopening.drop_unknown(flow, copy)
-    _reopen(flow, copy, reopening.failed_runs(flow, copy), now)
+    _reopen(flow, copy, reopening.failed_runs(flow, copy), now, is_copy=True)
     return Step(effects=[CopyExecution(copy)])
 
 
@@ -197,10 +197,14 @@ def set_labels(flow: Flow, execution: Execution, now: datetime, labels: Sequence
     return Step()
 
 
-def _reopen(flow: Flow, execution: Execution, failed: Sequence[TaskRun], now: datetime) -> None:
+def _reopen(
+    flow: Flow, execution: Execution, failed: Sequence[TaskRun], now: datetime, *, is_copy: bool = False
+) -> None:
     for run in failed:
+        if run.id not in execution.runs:
+            continue  # it came of an earlier failure (in `errors` or `finally`), and is gone with that
         reopening.open_above(flow, execution, run, now)
-        reopening.restart_run(flow, execution, run, now)
+        reopening.restart_run(flow, execution, run, now, is_copy=is_copy)
     if not failed:
         reopening.open_level(flow, execution, None)
     execution.attempt_number += 1
@@ -230,12 +234,14 @@ def _replay_from(
         raise Refused(f"No task found to restart execution from: {task_run_id}", unprocessable=True)
     copy, ids = reopening.copied(execution, new_id, execution.flow_revision if revision is None else revision)
     run = reopening.job_of(flow, copy, copy.runs[ids[task_run_id]])
+    if reopening.is_after_end(flow, run):
+        raise Refused(f"`{run.task_id}` runs after the end, an execution can't be replayed from it", unprocessable=True)
     reopening.drop_unknown(flow, copy)
     if run.id not in copy.runs:
         raise Refused(f"Revision {revision} has no task `{run.task_id}`", unprocessable=True)
     reopening.drop_successors(flow, copy, run)
     reopening.open_above(flow, copy, run, now)
-    reopening.restart_run(flow, copy, run, now)
+    reopening.restart_run(flow, copy, run, now, is_copy=True)
     copy.attempt_number, copy.original_created = 1, now
     copy.outputs = None
     copy.error = None

@@ -40,6 +40,11 @@ def job_of(flow: Flow, execution: Execution, run: TaskRun) -> TaskRun:
     return next((one for one in execution.ancestors(run) if _is_job(flow, one)), run)
 
 
+def is_after_end(flow: Flow, run: TaskRun) -> bool:
+    place = flow.task_index.get(run.task_id)
+    return run.parent_id is None and place is not None and is_branch(place.branch)
+
+
 def _is_job(flow: Flow, run: TaskRun) -> bool:
     place = flow.task_index.get(run.task_id)
     return place is not None and isinstance(place.task, RunnableTask)
@@ -66,15 +71,20 @@ def open_level(flow: Flow, execution: Execution, parent: TaskRun | None, keep: T
             remove_with_all_below(execution, run)
 
 
-def restart_run(flow: Flow, execution: Execution, run: TaskRun, now: datetime) -> None:
-    """The run is done again: a flowable's tasks from the first on, any other as RESTARTED with its attempts kept."""
+def restart_run(flow: Flow, execution: Execution, run: TaskRun, now: datetime, *, is_copy: bool = False) -> None:
+    """The run is done again: a flowable's tasks from the first on, any other as RESTARTED with its attempts kept.
+
+    In a copy, executions that the original has started are the original's: they are not restarted."""
     remove_below(execution, run)
     place = flow.task_index.get(run.task_id)
     # A flowable that failed by itself has to be opened anew.
     is_open = place is not None and isinstance(place.task, FlowableTask) and run.state not in _BAD
     state = State.RUNNING if is_open else State.RESTARTED
     _forget_end(execution, run)
-    run.memory["restarted"] = True
+    if is_copy:
+        run.memory.pop("restarted", None)
+    else:
+        run.memory["restarted"] = True
     execution.move_run(run, state, now)
 
 

@@ -58,7 +58,16 @@ def begin(turn: Turn, level: Level) -> None:
         spawn(turn, level, in_order(turn.flow.tasks))
     elif isinstance(level.task, FlowableTask) and "end" not in level.run.memory:
         spawn(turn, level, level.task.first(turn.view(level.run)))
+    if turn.walking:
+        _visit(turn, level)
     settle(turn, level)
+
+
+def _visit(turn: Turn, level: Level) -> None:
+    """Every run that is there goes on from where it stopped: not to each of them leads a chain from the first."""
+    for run in list(turn.execution.children(level.id)):
+        if run.id not in turn.seen and not aftermath.is_part(turn, run):
+            turn.push(run)
 
 
 def follow(turn: Turn, run: TaskRun) -> None:

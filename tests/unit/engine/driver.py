@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -168,6 +168,10 @@ class Driver:
             self.step(SlotGranted())
         elif isinstance(effect, fx.StartExecution):
             self._start(effect)
+        elif isinstance(effect, fx.RestartExecution):
+            waiting = effect.parent_task_run
+            again = fx.StartExecution(effect.execution_id, "n", "", parent_task_run=waiting)
+            self.started.append(replace(again, iteration=waiting.get("iteration")))
 
     def _start(self, order: fx.StartExecution) -> None:
         parent = order.parent_task_run

@@ -7,7 +7,7 @@ from executions.state import Execution
 from executions.transitions import control
 from executions.transitions import effects as fx
 from flows.definition.states import State
-from tests.unit.engine.driver import Data, Driver, fail, flow, foreach, log, parallel, run, sequence, value
+from tests.unit.engine.driver import Data, Driver, fail, flow, foreach, log, parallel, run, sequence, task, value
 
 FIRST = "{{ taskrun.attemptsCount == 0 }}"
 
@@ -113,3 +113,35 @@ def test_a_state_set_by_hand_goes_on_from_there() -> None:
     driver.changed("state")
     driver.run()
     assert (driver.state, driver.states()) == ("SUCCESS", [("x", "SUCCESS"), ("z", "SUCCESS")])
+
+
+@pytest.mark.parametrize(
+    ("text", "task_id"),
+    [
+        (flow(log("a"), **{"finally": [log("x"), log("y")]}), "x"),
+        (flow(fail("a"), errors=[log("x"), log("y")]), "x"),
+        (flow(parallel("p", *(log(name) for name in "abcx"), concurrent=2)), "x"),
+        (flow(task("d", "flow.Dag", tasks=[{"task": log("x")}, {"task": log("y"), "dependsOn": ["x"]}])), "x"),
+        (flow(foreach("f", ["1", "2", "3", "4"], log("x"), log("y"), concurrencyLimit=2)), "x"),
+    ],
+)
+def test_a_replay_reaches_a_task_wherever_it_stands(text: str, task_id: str) -> None:
+    driver = run(text)
+    again = replayed(driver, driver.runs(task_id)[-1].id)
+    again.step(ExecutionChanged("replay"))
+    again.run()
+    assert (again.state, again.ended) == (driver.state, True)
+    assert len(again.runs()) == len(driver.runs())
+
+
+def test_what_runs_after_the_end_is_no_place_to_start_from() -> None:
+    driver = run(flow(log("a"), afterExecution=[log("x")]))
+    with pytest.raises(control.Refused, match="runs after the end"):
+        replayed(driver, driver.only("x").id)
+
+
+def test_a_replay_starts_children_of_its_own() -> None:
+    driver = run(flow(task("s", "flow.Subflow", namespace="n", flowId="child")), child_state=State.FAILED)
+    again = replayed(driver, driver.only("s").id)
+    again.step(ExecutionChanged("replay"))
+    assert (len(again.of(fx.StartExecution)), again.of(fx.RestartExecution)) == (1, [])
