@@ -169,8 +169,10 @@ class Fanout:
                     await self._consume(listener)
             except (psycopg.Error, OSError) as error:
                 log.warning("stream consumer lost its connection, trying again: %s", str(error).strip())
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+            except Exception:
+                log.exception("the stream consumer goes on")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
 
     def _is_wanted(self) -> bool:
         """Keeps the connections for a while after the last follower left: pages come and go."""
@@ -299,7 +301,12 @@ class Fanout:
         await self._fetch_large([run for group in runs.values() for run in group])
         for row in rows:
             watch = watches[UUID(row["id"])]
-            change = watch.apply(row, runs.get(row["id"], []))
+            try:
+                change = watch.apply(row, runs.get(row["id"], []))
+            except Exception:  # rows that nobody foresaw: their followers go, all others stay
+                log.exception("execution %s cannot be shown", watch.id)
+                watch.vanish(row["version"])
+                continue
             if change:
                 for listener in self.listeners:
                     listener(watch, change)

@@ -108,9 +108,9 @@ class Watch:
         self.wake()
         return Change(since, self.version, execution_of_row(row), changed, reset or since == UNREAD)
 
-    def vanish(self) -> None:
-        """The execution was deleted."""
-        self.row, self.version = None, 0
+    def vanish(self, version: int = 0) -> None:
+        """The execution was deleted, or cannot be shown at this version."""
+        self.row, self.version = None, version
         self.runs.clear()
         self.open_runs.clear()
         self.wake()

@@ -14,7 +14,7 @@ import pytest
 from executions import actions
 from executions.ids import new_id
 from tests.faults.test_messages import LOSE_NOTIFICATIONS
-from tests.plant import Plant, authorization, settled_faults, size
+from tests.plant import Plant, authorization, eventually, settled_faults, size
 
 FLOW = """
 id: watched
@@ -168,3 +168,29 @@ def committed(plant: Plant, execution_id: str) -> float:
 
     query = "SELECT extract(epoch FROM end_date) FROM executions WHERE id = %s"
     return float(plant.value(query, to_uuid(execution_id)))
+
+
+def test_an_execution_whose_rows_cannot_be_shown_disturbs_no_other_follower(plant: Plant, free_port: int) -> None:
+    from executions.ids import to_uuid
+
+    plant.define(FLOW.replace("PT0.3S", "PT3S"))
+    plant.executor().wait_until_ready()
+    plant.worker().wait_until_ready()
+    plant.web(free_port)
+    bad, good = (Transcript(id_) for id_ in plant.trigger("watched", 2))
+
+    def spoil() -> None:
+        eventually(lambda: good.events and bad.events, 10, "the first events")
+        plant.connection.execute(
+            "UPDATE executions SET histories = '[[\"CREATED\"]]', version = version + 1 WHERE id = %s",
+            [to_uuid(bad.id)],
+        )
+
+    async def follow() -> None:
+        lost = asyncio.create_task(bad.follow(free_port))
+        await asyncio.wait_for(asyncio.gather(good.follow(free_port), asyncio.to_thread(spoil)), 30)
+        lost.cancel()
+
+    asyncio.run(follow())
+    assert good.faults() == []
+    assert good.events[-1][0] - committed(plant, good.id) < 1.5
