@@ -311,9 +311,9 @@ class TriggerWindow(models.Model):
 
 
 class Lineage(models.Model):
-    """How many executions flow triggers have started on account of one correlation id: storms end here."""
+    """How many executions have come, directly or not, of one that nobody else started: storms end here."""
 
-    correlation_id = models.TextField(primary_key=True)
+    origin = models.TextField(primary_key=True)
     started = models.BigIntegerField()
     updated = models.DateTimeField()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executions import lineage
 from executions.ids import new_id
 from executions.inputs import checked_inputs
 from executions.starting import CORRELATION, Start, built
@@ -15,7 +16,6 @@ from flows.expressions.errors import ExpressionError
 from flows.triggers.base import Trigger
 
 Json = Any
-MAX_DEPTH = 20  # of executions that start each other by triggers
 
 
 def triggered(
@@ -48,17 +48,15 @@ def triggered(
     )
     if starter is not None:
         execution.depth = starter.depth + 1
+        lineage.hand_down(starter, execution)
     if error is not None:
         execution.error = error
         execution.move(State.FAILED, now)
     return execution
 
 
-def correlation_of(execution: Execution) -> str:
-    return next((label["value"] for label in execution.labels if label["key"] == CORRELATION), execution.id)
-
-
 def _inherited(labels: list[dict[str, str]], starter: Execution | None) -> list[dict[str, str]]:
     if starter is None:
         return labels
-    return [*labels, {"key": CORRELATION, "value": correlation_of(starter)}]
+    given = next((label["value"] for label in starter.labels if label["key"] == CORRELATION), starter.id)
+    return [*labels, {"key": CORRELATION, "value": given}]

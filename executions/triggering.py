@@ -45,8 +45,8 @@ def save_windows(connection: Connection, windows: Mapping[WindowKey, Window]) ->
 
 
 def spend(connection: Connection, started: Mapping[str, int]) -> dict[str, int]:
-    """Count executions that triggers start, by correlation id; the totals."""
-    rows = [{"correlation_id": name, "started": number} for name, number in started.items()]
+    """Count executions that others start, by the origin of their lineage; the totals."""
+    rows = [{"origin": name, "started": number} for name, number in started.items()]
     return {name: int(total) for name, total in connection.execute(_SQL["spend"], {"document": dumps(rows)}).fetchall()}
 
 

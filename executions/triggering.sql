@@ -23,12 +23,12 @@ WHERE (w.namespace, w.flow_id, w.trigger_id, w.condition_id)
     = (r.namespace, r.flow_id, r.trigger_id, r.condition_id);
 
 -- name: spend
--- The budget of a lineage after this many more; in one order for everybody.
-INSERT INTO lineages AS l (correlation_id, started, updated)
-SELECT correlation_id, started, now()
-FROM jsonb_to_recordset(%(document)s::jsonb) AS r(correlation_id text, started bigint) ORDER BY correlation_id
-ON CONFLICT (correlation_id) DO UPDATE SET started = l.started + excluded.started, updated = now()
-RETURNING correlation_id, started;
+-- What has come of each origin after this many more; in one order for everybody.
+INSERT INTO lineages AS l (origin, started, updated)
+SELECT origin, started, now()
+FROM jsonb_to_recordset(%(document)s::jsonb) AS r(origin text, started bigint) ORDER BY origin
+ON CONFLICT (origin) DO UPDATE SET started = l.started + excluded.started, updated = now()
+RETURNING origin, started;
 
 -- name: disabled
 SELECT namespace, flow_id, trigger_id FROM triggers WHERE disabled;

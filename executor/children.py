@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from executions import lineage
 from executions.inputs import checked_inputs
 from executions.starting import Start, built, refuse_disabled
 from executions.state import Execution
@@ -10,19 +11,17 @@ from executions.transitions.effects import StartExecution
 from executor.connections import Connection
 from flows import catalog
 
-# A flow that starts itself for ever is stopped here, not by the disk.
-MAX_DEPTH = 100
+# Children of an execution that nobody started are not counted: a ForEachItem may have any number of batches.
+_COUNTED_FROM = 1
 
 
-class TooDeep(Exception):
-    def __init__(self) -> None:
-        super().__init__(f"executions that start each other are nested deeper than {MAX_DEPTH}")
-
-
-def start_child(connection: Connection, effect: StartExecution, now: datetime) -> Execution:
-    """Raises FlowNotFound, FlowDisabled, InvalidInputs, InvalidFlow, TooDeep."""
-    if effect.depth > MAX_DEPTH:
-        raise TooDeep
+def start_child(connection: Connection, parent: Execution, effect: StartExecution, now: datetime) -> Execution:
+    """Raises FlowNotFound, FlowDisabled, InvalidInputs, InvalidFlow, Exhausted."""
+    lineage.check_depth(parent)
+    if parent.depth >= _COUNTED_FROM:
+        (exhausted,) = lineage.spend(connection, [parent])
+        if exhausted is not None:
+            raise exhausted
     flow = catalog.load(connection, effect.namespace, effect.flow_id, effect.revision)
     refuse_disabled(flow)
     start = Start(
@@ -37,4 +36,5 @@ def start_child(connection: Connection, effect: StartExecution, now: datetime) -
     execution = built(flow, start, inputs, now)
     execution.parent_task_run = effect.parent_task_run
     execution.depth = effect.depth
+    lineage.hand_down(parent, execution)
     return execution

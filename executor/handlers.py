@@ -176,7 +176,7 @@ class Handler:
         waiting = effect.parent_task_run or {}
         error = None
         try:
-            handled.children.append(start_child(connection, effect, self.now()))
+            handled.children.append(start_child(connection, handled.execution, effect, self.now()))
         except psycopg.Error:
             raise
         except Exception as refused:  # a missing flow, refused inputs: the parent's task fails with the reason

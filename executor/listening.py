@@ -1,7 +1,6 @@
 """Flow triggers: hears the state changes of a batch and builds the executions that they start, in the batch's own
 transaction, so that each change counts exactly once however often a handler runs."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -10,12 +9,12 @@ from typing import Any
 
 import psycopg
 
-from executions import encryption, triggering
+from executions import encryption, lineage, triggering
 from executions.expressions import SiteServices, earlier_of, place_of, site_variables
 from executions.state import Execution
 from executions.transitions import effects as fx
 from executions.transitions.outputs import ExecutionScope
-from executions.triggered import MAX_DEPTH, correlation_of, triggered
+from executions.triggered import triggered
 from executions.triggering import Window, WindowKey
 from executor.connections import Connection
 from flows import listeners
@@ -28,8 +27,6 @@ from flows.triggers.base import Facts
 from flows.triggers.gathering import Gathering
 
 Json = Any
-# Executions that flow triggers may start on account of one correlation id.
-MAX_LINEAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,27 +163,24 @@ def _completes(call: _Call, windows: Mapping[WindowKey, Window], now: datetime) 
 
 def _within_budget(connection: Connection, calls: Sequence[_Call], now: datetime, started: Started) -> list[_Call]:
     """A chain that is too deep or has started too much ends here, with the reason in the log of its last execution."""
-    allowed = []
-    for call in calls:
-        if call.change.execution.depth + 1 > MAX_DEPTH:
-            text = f"Trigger {_name(call.listener)} was not fired: executions start each other {MAX_DEPTH} deep"
-            started.logs.append((call.change.execution, fx.WriteLog("ERROR", text, now)))
-        else:
-            allowed.append(call)
-    wanted = Counter(correlation_of(call.change.execution) for call in allowed)
-    if not wanted:
-        return []
-    spent = triggering.spend(connection, wanted)
-    within = []
-    for call in allowed:
-        name = correlation_of(call.change.execution)
-        if spent[name] <= MAX_LINEAGE:
-            within.append(call)
-            continue
-        spent[name] -= 1
-        text = f"Trigger {_name(call.listener)} was not fired: {MAX_LINEAGE} executions have come of the same origin"
+    shallow = [call for call in calls if not _refused(call, _too_deep(call), now, started)]
+    spent = lineage.spend(connection, [call.change.execution for call in shallow])
+    return [call for call, reason in zip(shallow, spent, strict=True) if not _refused(call, reason, now, started)]
+
+
+def _too_deep(call: _Call) -> lineage.Exhausted | None:
+    try:
+        lineage.check_depth(call.change.execution)
+    except lineage.Exhausted as exhausted:
+        return exhausted
+    return None
+
+
+def _refused(call: _Call, reason: lineage.Exhausted | None, now: datetime, started: Started) -> bool:
+    if reason is not None:
+        text = f"Trigger {_name(call.listener)} was not fired. {reason}"
         started.logs.append((call.change.execution, fx.WriteLog("ERROR", text, now)))
-    return within
+    return reason is not None
 
 
 def _start(connection: Connection, call: _Call, now: datetime) -> Execution:

@@ -58,7 +58,7 @@ TYPES: dict[str, Note] = {
     _CORE + "trigger.Flow": (
         DIFFERS,
         "inputs that the flow refuses make a FAILED execution with the reason, Kestra drops it silently; chains end 20 deep"
-        " and at 10,000 executions of one origin; `http()` is not available in its templates",
+        " and at 10,000 executions of one origin (settings); `http()` is not available in its templates",
     ),
     _CORE + "trigger.Webhook": (
         DIFFERS,

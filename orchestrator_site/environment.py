@@ -55,6 +55,8 @@ class CelestaSettings:
     task_modules: tuple[str, ...]
     globals: Mapping[str, Any]
     message_limit_bytes: int
+    depth_limit: int  # of executions that start each other
+    lineage_limit: int  # executions that come, directly or not, of one
     secrets: Mapping[str, str]
     envs: Mapping[str, str]
     storage: Path
@@ -108,6 +110,8 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         task_modules=_words(environ.get("CELESTA_TASK_MODULES")),
         globals=_globals(environ.get("CELESTA_GLOBALS")),
         message_limit_bytes=_integer(environ, "CELESTA_MESSAGE_LIMIT_BYTES", 10 * 1024 * 1024, low=1024, high=1 << 30),
+        depth_limit=_integer(environ, "CELESTA_DEPTH_LIMIT", 20, low=1, high=1000),
+        lineage_limit=_integer(environ, "CELESTA_LINEAGE_LIMIT", 10_000, low=1, high=1 << 31),
         secrets=_secrets(environ),
         envs=_envs(environ),
         storage=where / "storage",

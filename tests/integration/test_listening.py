@@ -1,19 +1,19 @@
 """Flow triggers on the real queue and database: what is heard, started, remembered, and counted exactly once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from executions import store, triggering
 from executions.ids import new_id
 from executions.models import TriggerRecord, TriggerWindow
 from executions.starting import CORRELATION, Start, built
 from executions.state import Execution
-from executions.triggered import MAX_DEPTH
-from executor import listening
 from executor.cache import StateCache
 from executor.handlers import Handler
 from executor.loops import Loop
@@ -247,18 +247,30 @@ def test_flows_that_start_each_other_end_at_the_depth_limit(house: House) -> Non
     house.start("ping")
     house.settle()
     chain = [*house.ran("ping"), *house.ran("pong")]
-    assert len(chain) == MAX_DEPTH + 1
-    assert any(f"{MAX_DEPTH} deep" in message for message in house.logged())
+    assert len(chain) == settings.CELESTA.depth_limit + 1
+    assert any(f"{settings.CELESTA.depth_limit} deep" in message for message in house.logged())
 
 
 def test_one_origin_starts_no_more_than_its_budget(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "MAX_LINEAGE", 5)
+    monkeypatch.setattr(settings, "CELESTA", replace(settings.CELESTA, lineage_limit=5))
     for name in ("one", "two"):
         catalog.save((LISTENER + '    inputs: {word: "x"}\n').replace("id: listener", f"id: {name}"))
     house.start("a")
     house.settle()
     assert len(house.ran("one")) + len(house.ran("two")) == 5
-    assert any("of the same origin" in message for message in house.logged())
+    assert any("5 executions have come of" in message for message in house.logged())
+
+
+def test_flows_that_call_each_other_end_at_the_depth_limit(house: House) -> None:
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        call = f"{{id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: {NS}, flowId: {other}}}"
+        catalog.save(f"id: {name}\nnamespace: {NS}\ntasks: [{call}]\n")
+    house.start("ping")
+    house.settle()
+    chain = [*house.ran("ping"), *house.ran("pong")]
+    assert len(chain) == settings.CELESTA.depth_limit + 1
+    assert {one.state for one in chain} == {State.FAILED}
+    assert any("Recursion limit" in message for message in house.logged())
 
 
 def test_an_execution_of_the_playground_is_not_heard(house: House) -> None:
