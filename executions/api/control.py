@@ -55,8 +55,6 @@ def _restart(request: Request) -> Act:
 
 def _replay(request: Request) -> Act:
     task_run = request.query_params.get("taskRunId") or None
-    if task_run is not None and parse_execution_id(task_run) is None:
-        raise Unprocessable(f"Illegal argument: no task run {task_run[:60]!r}")
     revision = _replayed_revision(request)
     latest = forms.switch(request.query_params, "latestRevision")
     return lambda execution_id: actions.replay(execution_id, task_run, revision, latest=latest)

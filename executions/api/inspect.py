@@ -87,5 +87,5 @@ class EvalView(APIView):
         template = request.body.decode("utf-8", "replace")
         found = evaluating.evaluate(execution_id, template, task_run_id, as_text=True)
         if found.error is not None:
-            return Response({"error": found.error, "stackTrace": ""})
+            return Response({"error": found.error, "stackTrace": found.error})
         return Response({"result": found.value})

@@ -172,7 +172,7 @@ def set_task_state(flow: Flow, execution: Execution, now: datetime, task_run_id:
         raise Refused(f"Execution must be terminated or paused to change a task run: it is {execution.state}")
     run = execution.runs.get(task_run_id)
     if run is None:
-        raise Refused(f"Execution has no task run {task_run_id}", unprocessable=True)
+        raise Refused(f"Execution has no task run {task_run_id[:60]}", unprocessable=True)
     if state not in SETTABLE or execution.state is S.SKIPPED:
         raise Refused(f"A task run can't be set to {state}", unprocessable=True)
     paused = execution.state is S.PAUSED
@@ -231,7 +231,7 @@ def _replay_from(
     if not execution.state.is_terminal:
         raise Refused(f"Execution must be terminated to be replayed from a task: it is {execution.state}")
     if task_run_id not in execution.runs:
-        raise Refused(f"No task found to restart execution from: {task_run_id}", unprocessable=True)
+        raise Refused(f"No task found to restart execution from: {task_run_id[:60]}", unprocessable=True)
     copy, ids = reopening.copied(execution, new_id, execution.flow_revision if revision is None else revision)
     run = reopening.job_of(flow, copy, copy.runs[ids[task_run_id]])
     if reopening.is_after_end(flow, run):

@@ -181,3 +181,14 @@ def test_unknown_ids_refuse_an_action_on_many(rest: Rest) -> None:
     assert refused.status_code == 400
     assert refused.json()["invalids"][0]["message"] == "execution not found"
     assert rest.json(f"executions/{known}")["state"]["current"] == "RUNNING"
+
+
+@pytest.mark.parametrize("task_run", ["unknownTaskId", "4uVnqbZ0bFKZ4bXkYF4mQv", "x" * 5000])
+def test_an_unknown_task_run_is_refused(rest: Rest, task_run: str) -> None:
+    execution, _ = in_state(State.FAILED)
+    for answer in (
+        rest.post(f"executions/{execution.id}/replay?taskRunId={task_run}"),
+        rest.post(f"executions/{execution.id}/state", {"taskRunId": task_run, "state": "SUCCESS"}),
+    ):
+        assert answer.status_code == 422 and len(answer.json()["message"]) < 200
+    assert "No task found" in rest.post(f"executions/{execution.id}/replay?taskRunId={task_run}").json()["message"]
