@@ -103,7 +103,6 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, ...]]:
     """Name: address, then what to click."""
     report, customers = "/flows/company.finance/nightly_report", f"/executions/{ids['import_customers']}"
     return {
-        "login": ("/login",),
         "home": ("/",),
         "flows": ("/flows",),
         "flows-none": ("/flows?q=nothing",),
@@ -138,19 +137,14 @@ def shoot(base: str, out: Path, wanted: dict[str, tuple[str, ...]], only: str | 
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else []
         )
-        state = None
         for width, height in WIDTHS.items():
             for theme in THEMES:
-                context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=theme, storage_state=state
-                )
+                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
                 page = context.new_page()
                 page.add_init_script("localStorage.removeItem('execution-view')")  # each starts as for a newcomer
                 page.on("console", lambda message: message.type == "error" and print("console:", message.text))
-                if state is None:
-                    picture(page, base, out / f"login-{width}-{theme}.png", "/login")
-                    _log_in(page, base)
-                    state = context.storage_state()
+                picture(page, base, out / f"login-{width}-{theme}.png", "/login")
+                _log_in(page, base)
                 for name, (address, *clicks) in wanted.items():
                     if not only or only in name:
                         picture(page, base, out / f"{name}-{width}-{theme}.png", address, *clicks)

@@ -14,7 +14,7 @@ from executions.live.http import Disconnected, Receive, Refusal, Scope, Send, ca
 from executions.live.sse import Stream
 from flows.access import Role
 
-PAUSE_SECONDS = 0.05  # at most 20 hints a second and reader
+PAUSE_SECONDS = 0.02  # at most 50 hints a second and reader
 _LIST_PAUSE_SECONDS = 0.3
 
 

@@ -103,7 +103,7 @@ const refresh = coalesce(async () => {
   redraw()
   showDetail()
   logView?.load()
-}, 60)
+}, 30)
 
 function showHead(html, state) {
   Idiomorph.morph(head, html, { morphStyle: "innerHTML" })

@@ -179,7 +179,7 @@ export class Timeline {
 
   drawAxis({ until, percent }) {
     const lane = this.pool[0]?.lane.clientWidth || 280
-    const step = niceStep(until / Math.max(1, Math.floor(lane / 72)))
+    const step = niceStep(until / Math.max(2, Math.floor(lane / 72)))
     const wanted = Math.floor(until / step) + 1
     while (this.axis.children.length > wanted) this.axis.lastChild.remove()
     for (let i = 0; i < wanted; i++) {
@@ -188,7 +188,7 @@ export class Timeline {
       if (tick.textContent !== text) tick.textContent = text
       const at = percent(i * step)
       tick.style.left = `calc(var(--lane) + (100% - var(--lane) - 12px) * ${at / 100})`
-      tick.hidden = at > 100 - 4000 / lane
+      tick.hidden = at / 100 * lane > lane - 44
     }
   }
 
