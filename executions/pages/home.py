@@ -1,5 +1,7 @@
 """The home page: is anything wrong now, what runs and waits, what comes next. Reads only."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +28,8 @@ from flows.pages.rights import access_of, page
 
 _ALIVE = timedelta(seconds=10)
 _STUCK = timedelta(seconds=30)
+_SECONDS = 1.0
+_counted: dict[Any, tuple[float, Any, float]] = {}
 _ENDED = [state.value for state in TERMINAL]
 
 
@@ -38,18 +42,31 @@ def home(request: HttpRequest) -> HttpResponse:
     light = ("inputs", "outputs", "memory", "variables")
     context = {
         "problems": problems(access, now),
-        "counts": counts(rows, day),
+        "counts": remembered("counts", access, lambda: counts(rows, day)),
         "failed": rows_of(day.filter(state="FAILED").defer(*light).order_by("-start_date")[:8]),
         "live": rows_of(rows.exclude(state__in=_ENDED).defer(*light).order_by("-start_date")[:12]),
         "due": due(access, now),
-        "hours": chart.by_hour(day, now),
-        "busiest": busiest(access, now),
+        "hours": remembered("hours", access, lambda: chart.by_hour(day, now)),
+        "busiest": remembered("busiest", access, lambda: busiest(access, now)),
         "pulse": pulse(),
         "has_flows": access.filter(FlowRecord.objects.filter(latest=True, deleted=False)).exists(),
         "may_write": access.allows_somewhere(Role.AUTHOR),
     }
     part = request.headers.get("HX-Target") == "home"
     return render(request, "executions/_home.html" if part else "executions/home.html", context)
+
+
+def remembered(what: str, access: Access, count: Callable[[], Any]) -> Any:
+    """Sums over a day's executions, once in a while for all readers with the same grants: a table of a million is slow."""
+    key, now = (what, access.grants), time.monotonic()
+    known = _counted.get(key)
+    if known is None or now - known[0] > known[2]:
+        if len(_counted) > 1000:
+            _counted.clear()
+        value = count()
+        # As rare as it is slow, so that it never takes more than a tenth of the time.
+        known = _counted[key] = (now, value, max(_SECONDS, 10 * (time.monotonic() - now)))
+    return known[1]
 
 
 def problems(access: Access, now: datetime) -> list[dict[str, Any]]:

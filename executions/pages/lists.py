@@ -13,9 +13,11 @@ from executions.models import ExecutionRecord
 from flows.api.errors import Unprocessable
 from flows.definition.durations import parse_duration
 from flows.definition.states import TERMINAL, State
+from flows.pages import reading
 from flows.pages.rights import access_of, page
 
 SIZE = 50
+MOST_COUNTED = 10_000
 RANGES = (("PT1H", "last hour"), ("P1D", "last day"), ("P7D", "last week"), ("P30D", "last month"))
 COLUMNS = (("labels", "labels"), ("started", "started"), ("duration", "duration"), ("id", "execution"))
 _SORTS = {
@@ -101,6 +103,7 @@ def executions(request: HttpRequest) -> HttpResponse:
     visible = (
         access_of(request).filter(ExecutionRecord.objects.filter(deleted=False)).defer("inputs", "outputs", "memory")
     )
+    part = request.headers.get("HX-Target") == "rows"
     rows = filtered(visible, request.GET)
     number = page_number(request)
     found = list(ordered(rows, request.GET.get("sort", ""))[(number - 1) * SIZE : number * SIZE + 1])
@@ -117,20 +120,20 @@ def executions(request: HttpRequest) -> HttpResponse:
         "states": [state.value for state in State],
         "chosen": request.GET.getlist("state"),
         "ranges": RANGES,
-        "namespaces": sorted(visible.order_by().values_list("namespace", flat=True).distinct()[:500]),
+        "namespaces": [] if part else reading.namespaces(request),
         "labels": [label for label in request.GET.getlist("label") if label],
         "ended": _SHORT["live"],
     }
-    context["total"] = _total(rows, context)
-    part = request.headers.get("HX-Target") == "rows"
+    total = _total(rows, context)
+    context |= {"total": total, "many": total > MOST_COUNTED}
     return render(request, "executions/_rows.html" if part else "executions/list.html", context)
 
 
 def _total(rows: "QuerySet[ExecutionRecord]", context: dict[str, Any]) -> int:
-    """Counted only when the page does not already tell."""
+    """Counted only when the page does not already tell, and not beyond what anybody pages through."""
     if not context["more"]:
         return int(context["last"]) if context["rows"] else 0
-    return rows.order_by().count()
+    return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
 def page_number(request: HttpRequest) -> int:

@@ -13,7 +13,7 @@ if (part) {
     Idiomorph.morph(part, await answer.text(), { morphStyle: "innerHTML", ignoreActiveValue: true, callbacks: { beforeAttributeUpdated: keep } })
     window.htmx?.process(part)
     restore()
-  }, 400)
+  }, Number(part.dataset.pause ?? 700))
   follow(part.dataset.live, refresh, { slowly: Number(part.dataset.slowly ?? 10_000) })
   document.addEventListener("visibilitychange", refresh)
 }
