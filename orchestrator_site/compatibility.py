@@ -28,7 +28,7 @@ FLOW: dict[str, Note] = {
     "outputs": (DIFFERS, "values made of secrets are stored encrypted and shown as stars"),
 }
 TASK: dict[str, Note] = {
-    "taskCache": (NOT_YET, "accepted, without effect"),
+    "taskCache": (DIFFERS, "a task that uses secrets always runs"),
     "assets": (NOT_YET, "accepted, without effect (Enterprise Edition)"),
     "workerGroup": (DIFFERS, "a Celery queue of that name"),
     "runIf": (

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from executions.messages import iso
+from executions.storage.base import StorageError
 from executor.worker.attempt import LEVELS, Attempt
 from executor.worker.storable import Unstorable, storable
+from executor.worker.task_cache import TaskCache
 from executor.worker.tools import Tools
 from flows.definition.durations import parse_duration
 from flows.definition.states import State
@@ -57,6 +59,25 @@ class Outcome:
 
 
 def carried_out_by_isolation(
+    payload: Mapping[str, Json], task: RunnableTask, context: "Context", attempt: Attempt, tools: Tools
+) -> Outcome:
+    cache = None
+    try:
+        cache = TaskCache.of(task, context, attempt) if task.task_cache is not None else None
+        known = None if cache is None else cache.found()
+    except (ExpressionError, StorageError, OSError) as error:
+        attempt.log("WARN", f"The cache of outputs is not used: {error}")
+        known = None
+    if known is not None:
+        context.close()
+        return Outcome(State.SUCCESS, None, known, attempt.run_id, attempt.token)
+    outcome = _run_by_isolation(payload, task, context, attempt, tools)
+    if cache is not None and outcome.state is State.SUCCESS:
+        cache.keep(outcome.outputs)
+    return outcome
+
+
+def _run_by_isolation(
     payload: Mapping[str, Json], task: RunnableTask, context: "Context", attempt: Attempt, tools: Tools
 ) -> Outcome:
     body = None

@@ -63,6 +63,13 @@ class Retry(Strict):
             raise ValueError(f"'{name}' must be less than 'maxInterval' but is {format_duration(interval)}")
 
 
+class TaskCache(Strict):
+    """Outputs of a task with the same rendered properties are used again while they are not older than `ttl`."""
+
+    enabled: Any  # true or false, or a template of it
+    ttl: Duration | None = None
+
+
 class Concurrency(Strict):
     limit: int = Field(ge=1)
     behavior: Literal["QUEUE", "CANCEL", "FAIL"] = "QUEUE"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from flows.definition.input_types import Input
-from flows.definition.properties import Retry, WorkerGroup
+from flows.definition.properties import Retry, TaskCache, WorkerGroup
 from flows.definition.states import State
 from flows.definition.strict import Strict
 
@@ -45,7 +45,7 @@ class Task(Strict):
     allow_warning: bool = False
     log_to_file: bool = False
     run_if: str | None = None
-    task_cache: "Any | None" = None
+    task_cache: TaskCache | None = None
     assets: "Any | None" = None
 
     def branches(self) -> Iterator[tuple[str, Sequence["Task"]]]:

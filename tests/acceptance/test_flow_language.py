@@ -317,6 +317,29 @@ tasks:
     assert (files["wd"], logs(product, found)) == (None, [])
 
 
+def test_outputs_are_used_again_for_the_same_properties(product: Plant, run: Run) -> None:
+    source = """
+id: known
+inputs: [{id: x, type: STRING}]
+tasks:
+  - id: t
+    type: core.debug.Return
+    format: "{{ inputs.x }} {{ now() }}"
+    taskCache: {enabled: true, ttl: PT1H}
+  - id: sh
+    type: io.kestra.plugin.scripts.shell.Commands
+    commands: ["echo '::{\\"outputs\\":{\\"n\\":'$(date +%N)'}}::' # {{ inputs.x }} in {{ workingDir }}"]
+    taskCache: {enabled: "{{ true }}"}
+"""
+    first, second, other, again = (run(source, {"x": x}) for x in ("a", "a", "b", "a"))
+    assert outputs(first, "sh") == outputs(second, "sh") != outputs(other, "sh")
+    assert outputs(again, "sh") != outputs(first, "sh"), "only the last ones are kept"
+    # What tells the time is never the same: such a task runs again.
+    assert outputs(first, "t") != outputs(second, "t")
+    cached = [task for task, text in logs(product, first) if "taskCache" in text]
+    assert cached == ["sh"]
+
+
 def test_an_execution_too_large_is_refused(product: Plant) -> None:
     store(product, "id: heavy\ninputs: [{id: s, type: STRING}]\ntasks: [{id: a, type: core.log.Log, message: x}]")
     status, answer = product.request("POST", f"{EXECUTIONS}/heavy", *form({"s": "x" * (11 << 20)}))
