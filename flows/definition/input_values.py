@@ -24,6 +24,7 @@ from flows.definition.input_types import (
     StringInput,
 )
 from flows.definition.yaml_guard import YamlRefused, read_document
+from flows.expressions.taint import is_tainted, mask, reveal, spread
 
 Json = Any
 RenderHere = Callable[[Any], Json]
@@ -69,9 +70,11 @@ def convert(type_name: str, value: Json) -> Json:
 
 def _convert(type_name: str, value: Json, one: Input | None) -> Json:
     try:
+        if is_tainted(value):  # what is read from a secret is one
+            return spread(_READERS[type_name](reveal(value), one))
         return _READERS[type_name](value, one)
     except (ValueError, TypeError, OverflowError, RecursionError, YamlRefused):
-        raise Refused(f"Expected `{type_name}` but received `{text_of(value)}`") from None
+        raise Refused(f"Expected `{type_name}` but received `{text_of(mask(value))}`") from None
 
 
 # --- conversion by type: ValueError means "not of this type"

@@ -11,6 +11,7 @@ from flows.definition import input_values
 from flows.definition.input_types import Input, SecretInput
 from flows.definition.input_values import Refused
 from flows.expressions.errors import ExpressionError
+from flows.expressions.taint import mask
 
 Json = Any
 # Renders templates in texts, maps and lists, with these inputs in scope; a lone expression keeps its type.
@@ -135,7 +136,7 @@ def _is_enabled(one: Input, known: Mapping[str, Json], render: Render) -> bool:
 
 
 def _message(one: Input, reason: str, value: Json) -> str:
-    shown = "******" if one.type == "SECRET" and value is not None else input_values.text_of(value)
+    shown = "******" if one.type == "SECRET" and value is not None else input_values.text_of(mask(value))
     if value is None:
         shown = "null"
     return f"Invalid input for `{one.id}`, {reason}, but received `{shown}`"

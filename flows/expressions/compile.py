@@ -94,7 +94,7 @@ class Compiler:
             value = frame.lookup(name)
             if value is UNDEFINED:
                 raise Missing(name, start)
-            return value
+            return opened(frame, value)
 
         def path(frame: Frame) -> object:
             value = frame.lookup(name)

@@ -79,6 +79,8 @@ def _label(view: View, label: Mapping[str, str], extra: Mapping[str, Json] | Non
 def _text(value: Json) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return value  # a secret one knows that it is
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from flows.definition.states import State
 from flows.definition.strict import Strict
 from flows.expressions.render import is_truthy
+from flows.expressions.taint import is_tainted
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.scripts import docker
 from flows.tasks.scripts.files import (
@@ -19,6 +20,7 @@ from flows.tasks.scripts.files import (
 )
 from flows.tasks.scripts.protocol import Console
 
+_COMMANDS = "CELESTA_COMMANDS"
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
 
 
@@ -71,18 +73,24 @@ class ScriptTask(RunnableTask):
         return bool(self.output_directory) or "outputDir" in self.model_dump_json()
 
     def _command(self, context: RunContext, extra: dict[str, Json]) -> list[str]:
-        before = _list(context, self.before_commands, extra)
-        lines = [local_paths(context, line) for line in [*before, *self.commands_of(context, extra)]]
+        rendered = [*_list(context, self.before_commands, extra), *self.commands_of(context, extra)]
+        lines = [local_paths(context, line) for line in rendered]
         interpreter = [context.render(part, extra) for part in self.interpreter]
         shell = interpreter[0].rpartition("/")[2] if interpreter else ""
         if is_truthy(context.render(_text(self.fail_fast), extra)) and shell in _SHELLS:
             lines.insert(0, "set -e")
+        if is_tainted(rendered) and shell in _SHELLS:
+            # Everybody on the machine may read command lines, an environment only its owner.
+            extra[_COMMANDS] = "\n".join(lines)
+            return [*interpreter, f'c=${_COMMANDS}; unset {_COMMANDS}; eval "$c"']
         return [*interpreter, "\n".join(lines)]
 
     def _environment(self, context: RunContext, extra: dict[str, Json]) -> dict[str, str]:
         given = context.render_typed(self.env, extra) if isinstance(self.env, str) else context.render(self.env, extra)
         environment = {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
         environment["WORKING_DIR"] = str(extra["workingDir"])
+        if _COMMANDS in extra:
+            environment[_COMMANDS] = str(extra[_COMMANDS])
         if self._uses_output_directory():
             environment["OUTPUT_DIR"] = str(extra["outputDir"])
         return environment
@@ -149,5 +157,10 @@ def _list(context: RunContext, value: Any, extra: dict[str, Json]) -> list[str]:
     """A list of texts, or one text, or a template of a list."""
     if isinstance(value, str):
         value = context.render_typed(value, extra)
-        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-    return [str(context.render(item, extra)) for item in value or ()]
+        return [_as_text(item) for item in value] if isinstance(value, list) else [_as_text(value)]
+    return [_as_text(context.render(item, extra)) for item in value or ()]
+
+
+def _as_text(value: Any) -> str:
+    """A text as it is: secret ones know that they are."""
+    return value if isinstance(value, str) else str(value)
