@@ -5,10 +5,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from executions import store
 from executions.codec import loads
 from executions.ids import new_id, to_uuid
 from executions.messages import iso
 from executions.transitions.conclude import allowed
+from executor.connections import LOST
 from executor.worker.attempt import Attempt
 from executor.worker.outcome import Outcome, carried_out_by_isolation
 from flows.definition.states import State
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from executor.worker.tools import Tools
 
 Json = Any
+LARGE = 8 * 1024  # as for the outputs of a job
 
 
 class InnerAttempt(Attempt):
@@ -69,10 +72,22 @@ def run(task: RunnableTask, outer: "Context", attempt: Attempt, tools: "Tools") 
     inner.finish()
     state = allowed(task, outcome.state)
     outputs = None if outcome.outputs is None else loads(outcome.outputs)
-    outer.children.append(_task_run(task, outer, inner, outcome, state, outputs))
+    told = _task_run(task, outer, inner, outcome, state, outputs)
+    if outcome.outputs is not None and len(outcome.outputs) > LARGE:
+        told |= _put_aside(tools, outer.execution_id, outputs)
+    outer.children.append(told)
     if outputs is not None:
         outer.add_outputs(task.id, outputs)
     return state
+
+
+def _put_aside(tools: "Tools", execution_id: str, outputs: Json) -> dict[str, Json]:
+    """Large outputs are stored once, the message that tells of the run stays small; while the database is away, not."""
+    try:
+        with tools.database() as connection:
+            return {"outputs": None, "outputs_ref": store.add_payload(connection, execution_id, outputs)}
+    except LOST:
+        return {}
 
 
 def run_as(task: RunnableTask, outer: "Context", attempt: Attempt, tools: "Tools") -> dict[str, Json] | None:

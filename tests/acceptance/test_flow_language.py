@@ -285,6 +285,41 @@ tasks:
     assert states(run(source)) == {"big": "SUCCESS", "branch": "SUCCESS", "yes": "SUCCESS"}
 
 
+def test_large_outputs_of_a_task_inside_are_stored_apart(product: Plant, run: Run) -> None:
+    source = """
+id: inner_large
+tasks:
+  - id: wd
+    type: core.flow.WorkingDirectory
+    tasks:
+      - {id: big2, type: core.debug.Return, format: "{% for n in range(1, 3000) %}{{ n }} {% endfor %}"}
+      - {id: small, type: core.debug.Return, format: "{{ outputs.big2.value | length }}"}
+  - {id: after, type: core.debug.Return, format: "{{ outputs.big2.value | length }}"}
+"""
+    found = run(source)
+    lengths = {outputs(found, name)["value"] for name in ("small", "after")}
+    assert lengths == {str(len(outputs(found, "big2")["value"]))}
+    assert product.value("SELECT outputs IS NULL AND outputs_ref > 0 FROM task_runs WHERE task_id = 'big2'")
+
+
+@pytest.mark.parametrize(("fallback", "expected"), [("FAIL", "FAILED"), ("CANCEL", "CANCELLED")])
+def test_a_worker_group_that_nobody_serves(run: Run, fallback: str, expected: str) -> None:
+    group = f"workerGroup: {{key: nobody, fallback: {fallback}}}"
+    found = run(
+        f"id: group\ntasks: [{{id: x, type: core.log.Log, message: x, {group}}}, {{id: z, type: core.log.Log, message: z}}]"
+    )
+    assert (state(found), states(found)) == (expected, {"x": expected})
+
+
+def test_lines_below_the_log_level_are_not_kept(product: Plant, run: Run) -> None:
+    levels = ", ".join(
+        f"{{id: {name}, type: core.log.Log, level: {name.upper()}, message: {name}, logLevel: WARN}}"
+        for name in ("info", "warn", "error")
+    )
+    found = run(f"id: levels\ntasks: [{levels}]")
+    assert [task for task, _ in logs(product, found)] == ["warn", "error"]
+
+
 def test_a_pause_asks_and_checks(product: Plant, run: Run) -> None:
     source = """
 id: asks

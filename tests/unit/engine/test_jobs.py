@@ -1,0 +1,68 @@
+"""What a job tells a worker: its group, its limit of time, and no more of the context than its templates name."""
+
+from typing import Any
+
+import pytest
+
+from executions.transitions import effects as fx
+from tests.unit.engine.driver import Driver, drive, flow, foreach, log, value
+
+
+def job(*tasks: dict[str, Any], inputs: dict[str, Any] | None = None, **rest: Any) -> fx.RunTask:
+    driver: Driver = drive(flow(*tasks, **rest), inputs).start()
+    while len(driver.jobs) and driver.jobs[0].context["taskrun"]["taskId"] != "x":
+        driver.work()
+    return driver.jobs[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "of_flow", "queue", "fallback"),
+    [
+        (None, None, "default", "WAIT"),
+        ({"key": "gpu"}, None, "gpu", "WAIT"),
+        ({"key": "{{ inputs.g }}", "fallback": "FAIL"}, {"key": "other"}, "big", "FAIL"),
+        (None, {"key": "other", "fallback": "CANCEL"}, "other", "CANCEL"),
+    ],
+)
+def test_the_group_of_its_worker(own: Any, of_flow: Any, queue: str, fallback: str) -> None:
+    more = {} if own is None else {"workerGroup": own}
+    rest = {} if of_flow is None else {"workerGroup": of_flow}
+    found = job(log("x", **more), inputs={"g": "big"}, **rest)
+    assert (found.queue, found.fallback) == (queue, fallback)
+
+
+def test_its_limit_of_time_may_be_a_template() -> None:
+    assert job(log("x", timeout="PT{{ inputs.n }}S"), inputs={"n": 2}).timeout_ms == 2000
+    assert drive(flow(log("x", timeout="soon"))).run().states() == [("x", "FAILED")]
+
+
+def test_it_carries_what_its_templates_name_and_nothing_else() -> None:
+    found = job(
+        value("a"), value("b"), log("x", message="{{ outputs.a.value }} {{ inputs.p }}"), inputs={"p": 1, "q": "secret"}
+    )
+    assert (found.context["outputs"], found.context["inputs"]) == ({"a": {"value": "v"}}, {"p": 1})
+    assert "labels" not in found.context and "vars" not in found.context
+
+
+def test_what_is_large_is_left_to_be_fetched() -> None:
+    found = job(log("x", message="{{ inputs.p }}"), inputs={"p": "x" * 10_000})
+    assert (found.context["inputs"], found.context["fetch"]) == ({}, {"inputs": ["p"]})
+
+
+def test_in_a_long_loop_it_carries_the_outputs_of_its_own_turn() -> None:
+    driver = drive(
+        flow(
+            foreach(
+                "f",
+                "{{ range(1, 200) }}",
+                value("a", "{{ taskrun.value }}"),
+                log("x", message="{{ outputs.a[taskrun.value].value }}"),
+            )
+        )
+    )
+    driver.start()
+    while len(driver.runs("x")) < 150:
+        driver.work()
+    found = driver.jobs[0].context
+    assert found["outputs"] == {"a": {"150": {"value": "150"}}}
+    assert found["fetch"] == {"outputs": ["a"]}
