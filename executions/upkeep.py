@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from executions import bell, database
-from executions.models import DeadLetter
+from executions.models import DeadLetter, ServiceInstance
 from executions.queue import cleaning
 from executions.queue import postgres as queue
 
@@ -26,6 +26,18 @@ def clean(type_name: str | None = None) -> int:
     """Remove them, in batches, each a transaction of its own. Messages that wait to be handled are never touched."""
     with psycopg.connect(settings.DATABASE_DIRECT_DSN, autocommit=True) as connection:
         return sum(cleaning.clean(connection, _rules(type_name)))
+
+
+def drain(worker_id: str, wanted: bool) -> bool:
+    """Ask a worker to take no more work (what it runs goes on), or to take some again. False when there is none such.
+
+    It obeys at its next heartbeat, within two seconds."""
+    with transaction.atomic():
+        worker = ServiceInstance.objects.select_for_update().filter(pk=worker_id, kind="worker").first()
+        if worker is None:
+            return False
+        ServiceInstance.objects.filter(pk=worker_id).update(facts={**worker.facts, "drain": wanted})
+    return True
 
 
 def redrive(letter_ids: Iterable[int]) -> int:

@@ -158,6 +158,11 @@ def act(request: HttpRequest, action: str) -> HttpResponse:
         done = (upkeep.redrive if action == "redrive" else upkeep.drop)(ids)
         told = "handed to the executor again" if action == "redrive" else "dropped"
         messages.success(request, f"{done} of {len(ids)} dead letters {told}.")
+    elif action in ("drain", "undrain"):
+        if not upkeep.drain(request.POST.get("worker", ""), action == "drain"):
+            raise Http404("This worker is not there any more.")
+        told = "takes no more work; what it runs goes on" if action == "drain" else "takes work again"
+        messages.success(request, f"The worker {told}, within two seconds.")
     else:
         raise Http404("There is no such action.")
     return redirect("/system")

@@ -44,6 +44,7 @@ class Feed:
             if jobs or left <= 0:
                 return jobs
             self._wait(left)
+        time.sleep(max(0.0, min(0.2, deadline - time.monotonic())))  # drained for long, it must not spin
         return []
 
     def _give_back_overdue(self) -> None:

@@ -24,7 +24,8 @@ STALE = 6.0
 
 class Identity:
     """One thread and one connection. `on_kill` gets the ids of jobs to stop; `on_lost` is called when others held
-    this worker for dead: everything it claimed is no longer its own."""
+    this worker for dead: everything it claimed is no longer its own; `on_drain` when an operator wants it to take
+    nothing more."""
 
     def __init__(
         self,
@@ -33,11 +34,13 @@ class Identity:
         held: Callable[[], set[int]],
         on_kill: Callable[[Sequence[int]], None],
         on_lost: Callable[[], None],
+        on_drain: Callable[[], None],
     ) -> None:
         self.id = new_id()
         self._lock_key = secrets.randbits(62)
         self._queues, self._threads = queues, threads
-        self._held, self._on_kill, self._on_lost = held, on_kill, on_lost
+        self._held, self._on_kill, self._on_lost, self._on_drain = held, on_kill, on_lost, on_drain
+        self._asked_to_drain = False
         self._last_beat = 0.0
         self._enlisted = False
         self._stopping = threading.Event()
@@ -137,11 +140,24 @@ class Identity:
         assert self._connection is not None
         asked = time.monotonic()
         state = "DRAINING" if self.draining else "RUNNING"
-        answer = self._connection.execute(SQL["beat"], {"id": self.id, "state": state})
-        if answer.rowcount == 0:
+        row = self._connection.execute(SQL["beat"], {"id": self.id, "state": state}).fetchone()
+        if row is None:
             self._be_born_again()
+        else:
+            self._obey(bool(row[0]))
         self._last_beat = asked
         self._look_for_kills()
+
+    def _obey(self, drain: bool) -> None:
+        """What an operator asked for since the last heartbeat, if it is another thing than before."""
+        if drain == self._asked_to_drain:
+            return
+        self._asked_to_drain = drain
+        log.info("asked to %s", "take no more work" if drain else "take work again")
+        if drain:
+            self._on_drain()
+        else:
+            self.draining = False
 
     def _be_born_again(self) -> None:
         log.warning("worker %s was held for dead: its jobs were given to others; going on under a new id", self.id)

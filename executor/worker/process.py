@@ -29,7 +29,7 @@ class Worker:
         self.slots = Slots(threads, runway)
         self.claims = Claims(self.slots)
         self.flusher = Flusher(self.slots.forget)
-        self.identity = Identity(queues, threads, self.slots.known, self.kill, self._held_for_dead)
+        self.identity = Identity(queues, threads, self.slots.known, self.kill, self._held_for_dead, self.drain)
         self.feed = Feed(self.slots, self.claims, self.identity, lambda: self.identity.draining)
         self.watch = Watch(self.slots, self._announce, self._send_logs, self._give_up)
         self.tools = Tools()

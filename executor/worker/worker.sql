@@ -34,7 +34,9 @@ VALUES (%(id)s, 'worker', %(host)s, %(pid)s, %(lock_key)s, %(queues)s::jsonb, %(
         clock_timestamp(), clock_timestamp(), %(facts)s::jsonb)
 
 -- name: beat
+-- `drain` is what an operator asks of this worker.
 UPDATE service_instances SET beat = clock_timestamp(), state = %(state)s WHERE id = %(id)s
+RETURNING COALESCE((facts->>'drain')::boolean, false)
 
 -- name: leave
 DELETE FROM service_instances WHERE id = %(id)s

@@ -72,3 +72,17 @@ def test_a_worker_runs_what_is_handed_out_and_stops_on_sigterm(table: Desk, star
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
     assert table.value("SELECT count(*) FROM service_instances") == 0
+
+
+def test_a_drained_worker_takes_nothing_until_it_is_asked_to_again(table: Desk, start: Start) -> None:
+    start("-c", "4")
+    table.define("- {id: hello, type: core.log.Log, message: hi}")
+    table.value("UPDATE service_instances SET facts = '{\"drain\": true}' RETURNING id")
+    wait(lambda: table.value("SELECT state FROM service_instances") == "DRAINING", 10, "the drain")
+    table.hand_out()
+    # Two heartbeats later it would long have been taken.
+    beat = table.value("SELECT beat FROM service_instances")
+    wait(lambda: table.value("SELECT beat FROM service_instances") > beat, 10, "a heartbeat")
+    assert table.jobs() == 1
+    table.value("UPDATE service_instances SET facts = '{}' RETURNING id")
+    wait(ended(table, 1))
