@@ -6,7 +6,7 @@ import pytest
 
 from executions import store
 from executions.ids import new_id, to_base62, to_uuid
-from executions.state import Execution
+from executions.state import Execution, TaskRun
 from flows.definition.states import State
 from tests.integration.worker_support import NAMESPACE, TaskBench
 
@@ -125,6 +125,23 @@ def test_another_execution_is_killed(bench: TaskBench) -> None:
     bench.outputs(f"- {{id: kill, type: {EXECUTION}Kill, executionId: {running}}}")
     state = bench.table.value("SELECT state FROM executions WHERE id = %s", to_uuid(running))
     assert state in ("KILLING", "KILLED")
+
+
+def test_a_paused_execution_is_resumed_with_inputs(bench: TaskBench) -> None:
+    bench.table.define("""
+- {id: stop, type: core.flow.Pause, onResume: [{id: reason, type: STRING}]}
+""")  # fmt: skip
+    moment = [(State.CREATED, NOW), (State.RUNNING, NOW), (State.PAUSED, NOW)]
+    paused = Execution(new_id(), NAMESPACE, bench.table.flow.id, 1, State.PAUSED, moment)
+    paused.add(TaskRun(new_id(), "stop", State.PAUSED, moment))
+    store.create(bench.table.connection, [paused])
+    task = f"- {{id: go, type: {EXECUTION}Resume, executionId: {paused.id}"
+    assert "reason" in bench.failure(task + "}")
+    assert store.load(bench.table.connection, paused.id).state is State.PAUSED  # type: ignore[union-attr]
+    bench.outputs(task + ", inputs: {reason: 'because of {{ flow.id }}'}}")
+    resumed = store.load(bench.table.connection, paused.id)
+    assert resumed is not None and resumed.state is not State.PAUSED
+    assert f"because of {bench.table.flow.id}" in str([run.outputs for run in resumed.runs.values()])
 
 
 def test_assertions_that_hold_pass(bench: TaskBench) -> None:
