@@ -136,6 +136,24 @@ def tasks_with_state(frame: Frame, state: object) -> object:
     return found
 
 
+def iteration_output(frame: Frame, outputs: object, iteration: object = None) -> object:
+    """A task's outputs in an iteration of its loop, counted from 0; in the one before ours when none is named."""
+    if iteration is None:
+        own = attribute(frame.lookup("taskrun"), "iteration")
+        iteration = own - 1 if isinstance(own, int) else None
+    turns = [outputs[key] for key in outputs] if isinstance(outputs, Mapping) else outputs
+    if not isinstance(iteration, int) or not isinstance(turns, (list, tuple)) or not 0 <= iteration < len(turns):
+        raise ExpressionError("The 'iterationOutput' function found no output for this iteration")
+    return turns[iteration]
+
+
+def loop_outputs(frame: Frame, outputs: object, name: object) -> object:
+    """One of the outputs of a Loop, of all its iterations: `loopOutputs(outputs.loop.outputs, 'id')`."""
+    if not isinstance(outputs, (list, tuple)):
+        raise ExpressionError("The 'loopOutputs' function expects the outputs of a Loop as its argument 'outputs'.")
+    return [attribute(attribute(entry, "outputs"), text_of(name)) for entry in outputs]
+
+
 def file_uri(frame: Frame, path: object, namespace: object = None) -> object:
     """Where a namespace file is in the internal storage; whether it exists is not asked."""
     if path is None:
@@ -287,8 +305,10 @@ FUNCTIONS: dict[str, Operation] = {
     "id": function(id_),
     "isDayWeekInMonth": function(is_day_week_in_month),
     "isWeekend": function(is_weekend),
+    "iterationOutput": function(iteration_output, derives=False),
     "json": function(from_json),
     "ksuid": function(ksuid),
+    "loopOutputs": function(loop_outputs, derives=False),
     "max": function(max_, derives=False),
     "min": function(min_, derives=False),
     "monthOfYear": function(month_of_year),

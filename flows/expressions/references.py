@@ -14,6 +14,7 @@ from flows.expressions.parser import parse
 READ_BY = {
     "currentEachOutput": ("parents", "taskrun"),
     "fileURI": ("flow",),
+    "iterationOutput": ("taskrun",),
     # Who started the execution: its files may be read too.
     "read": ("trigger",),
     "fileSize": ("trigger",),

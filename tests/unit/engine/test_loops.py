@@ -67,6 +67,14 @@ def test_a_failed_value_stops_the_loop() -> None:
     assert (driver.state, driver.states()) == ("FAILED", [("f", "FAILED"), ("x", "FAILED")])
 
 
+def test_the_outputs_of_another_turn() -> None:
+    before = value("y", "{{ taskrun.iteration > 0 ? iterationOutput(outputs.x).value : 'none' }}")
+    driver = run(flow(foreach("f", ["a", "b"], value("x", "{{ taskrun.value }}"), before)))
+    assert values_of(driver, "y") == ["none", "a"]
+    last = run(flow(foreach("f", ["a", "b"], value("x", "!")), value("z", "{{ iterationOutput(outputs.x, 5) }}")))
+    assert last.only("z").state == "FAILED"
+
+
 # --- LoopUntil
 
 
@@ -129,9 +137,9 @@ def test_outer_items() -> None:
 
 def test_the_outputs_of_all_iterations() -> None:
     wanted = [{"id": "o", "type": "STRING", "value": "{{ outputs.x.value }}"}]
-    last = value("z", "{{ outputs.l.iterationCount }} {{ outputs.l.outputs[1].outputs.o }}")
+    last = value("z", "{{ outputs.l.iterationCount }} {{ loopOutputs(outputs.l.outputs, 'o') }}")
     driver = run(flow(loop(["a", "b"], value("x", "{{ item.value }}?"), outputs=wanted), last))
-    assert driver.only("z").outputs == {"value": "2 b?"}
+    assert driver.only("z").outputs == {"value": '2 ["a?","b?"]'}
     first = (driver.only("l").outputs or {})["outputs"][0]
     assert first == {"item": {"value": "a", "iteration": 0}, "outputs": {"o": "a?"}}
 
