@@ -4,6 +4,7 @@ Values that come from a secret leave only sealed (encryption.py says how): nothi
 
 import json
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ Json = Any
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH = 200
 _REPLACEMENT = "\ufffd"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 loads = orjson.loads
 _seal: Callable[[taint.Tainted], Json] = taint.mask
@@ -47,7 +49,7 @@ def cleaned(value: Json, depth: int = 0) -> Json:
     if isinstance(value, taint.Tainted):
         return _seal(value)
     if isinstance(value, str):
-        return value.replace("\x00", _REPLACEMENT).encode("utf-8", "replace").decode()
+        return _UNSTORABLE.sub(_REPLACEMENT, value)
     if isinstance(value, dict):
         return {_key(key): cleaned(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

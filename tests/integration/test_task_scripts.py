@@ -1,6 +1,7 @@
 """Script tasks as real processes of a worker."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from executor.worker.process import Worker
+from flows.definition.errors import InvalidFlow
+from flows.definition.parse import parse_flow
 from tests.integration.worker_support import Desk, desk, run_claimed, wait
 
 
@@ -200,3 +203,79 @@ def test_output_files_that_lead_out_by_a_link_are_left_out(table: Desk, worker: 
         " commands: ['ln -s /etc/passwd stolen', 'echo ok > fine']}",
     )
     assert set(result["outputs"]["outputFiles"]) == {"fine"}
+
+
+def test_node_scripts_run_where_there_is_node(table: Desk, worker: Worker) -> None:
+    task = "- {id: one, type: io.kestra.plugin.scripts.node.Script, script: 'console.log(6 * 7)'}"
+    result = run(table, worker, task)
+    if shutil.which("node"):
+        assert (result["state"], table.messages()) == ("SUCCESS", "42")
+    else:
+        assert result["state"] == "FAILED" and "not found" in table.messages()
+
+
+def test_a_program_that_is_not_there_fails_with_its_name(table: Desk, worker: Worker) -> None:
+    for task in ("commands: [no-such-program]", "commands: ['true'], interpreter: [/no/such/shell, -c]"):
+        result = run(table, worker, f"- {{id: one, type: io.kestra.plugin.scripts.node.Commands, {task}}}")
+        assert result["state"] == "FAILED"
+        assert "no-such-program" in table.messages() or "/no/such/shell" in str(result["error"])
+
+
+def test_namespace_files_are_laid_into_the_working_directory(table: Desk, worker: Worker) -> None:
+    for name in ("scripts/run.sh", "notes.txt", "other.bin"):
+        worker.tools.platform.put_namespace_file("company.worker", name, f"echo from {name}\n".encode())
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['sh scripts/run.sh', 'find . -type f | sort'],"
+        " namespaceFiles: {enabled: true, include: ['scripts/**', '*.txt'], exclude: [nothing]}}",
+    )
+    assert result["state"] == "SUCCESS", table.messages()
+    assert [line for _, line in table.logs()] == ["from scripts/run.sh", "./notes.txt", "./scripts/run.sh"]
+
+
+def test_interpreter_environment_and_runner_may_be_chosen(table: Desk, worker: Worker) -> None:
+    result = run(
+        table,
+        worker,
+        """
+- id: one
+  type: io.kestra.plugin.scripts.shell.Script
+  taskRunner: {type: io.kestra.plugin.core.runner.Process}
+  interpreter: [/bin/bash, -c]
+  env: "{{ {'A': inputs.a, 'B': 2} }}"
+  script: |
+    parts=("$A" "$B")
+    [ "$PWD" = "$WORKING_DIR" ] && echo "${parts[0]}-${parts[1]}"
+""",
+        a="x",
+    )
+    assert (result["state"], table.messages()) == ("SUCCESS", "x-2")
+
+
+def test_a_command_with_a_secret_works_and_stays_out_of_the_command_line(
+    table: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    monkeypatch.setattr(settings, "CELESTA", replace(settings.CELESTA, secrets={"HIDDEN": "h1dd3n"}))
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, beforeCommands: ['x=1'], commands:"
+        " ['[ \"{{ secret(''HIDDEN'') }}\" = h1dd3n ] && echo \"same $x\"', 'tr \"\\0\" \" \" < /proc/$$/cmdline | grep -c dd3 || true', 'false', 'echo after']}",
+    )
+    assert (result["state"], result["outputs"]["exitCode"]) == ("FAILED", 1)
+    assert [line for _, line in table.logs()][:2] == ["same 1", "0"]
+    assert "after" not in table.messages()
+
+
+@pytest.mark.parametrize("kind", ["shell.Commands", "shell.Script", "python.Script", "node.Commands"])
+def test_a_wrong_property_is_refused_when_the_flow_is_saved(kind: str) -> None:
+    for properties in ("command: x", ""):
+        with pytest.raises(InvalidFlow, match=r"command|script"):
+            parse_flow(
+                f"id: f\nnamespace: n\ntasks:\n- {{id: one, type: io.kestra.plugin.scripts.{kind}, {properties}}}\n"
+            )
