@@ -132,11 +132,14 @@ def _without_worker(execution: ExecutionRecord) -> list[Reason]:
     )
     found = []
     for row in waiting:
-        workers = [worker for worker in _living("worker") if listens(worker, row["queue"])]
+        listening = [worker for worker in _living("worker") if listens(worker, row["queue"])]
+        workers = [worker for worker in listening if worker.state != "DRAINING"]
         queue, count = row["queue"], row["count"]
         what = f"{count} task{'s wait' if count > 1 else ' waits'}"
         if workers:
             text = f"{what} for a free thread: {len(workers)} of the workers listen to queue {queue}."
+        elif listening:
+            text = f"{what}: all workers of queue {queue} are drained. Let one take work again on the system page."
         else:
             text = f"{what}: no worker listens to queue {queue}. Start one: manage.py run_worker --queues {queue}"
         found.append(Reason("queued" if workers else "warning", text, since=row["oldest"]))
