@@ -15,7 +15,7 @@ namespace: tests.browser
 tasks:
   - id: first
     type: io.kestra.plugin.core.flow.Sleep
-    duration: PT1.5S
+    duration: PT2.5S
   - id: second
     type: io.kestra.plugin.core.log.Log
     message: the end is near

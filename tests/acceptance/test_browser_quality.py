@@ -200,7 +200,7 @@ def test_nothing_is_missing_after_the_stream_was_away(site: Site, page: Page, re
     refusals.add("ERR_INTERNET_DISCONNECTED")
     site.flow(
         "id: outage\nnamespace: tests.quality\ntasks:\n"
-        "  - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT2S}\n"
+        "  - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT4S}\n"
         "  - {id: after, type: io.kestra.plugin.core.log.Log, message: still here}\n"
     )
     execution_id = site.execute("outage", "tests.quality")
