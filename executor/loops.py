@@ -43,6 +43,8 @@ Ring = Callable[[Sequence[Job]], None]
 class Loop:
     """One thread, one connection. Safe beside any number of others, in this process and elsewhere."""
 
+    listens = True
+
     def __init__(self, name: str, handler: Handler, resolver: Resolver, poll: float, ring: Ring | None) -> None:
         self.name, self._handler, self._resolver = name, handler, resolver
         self._poll, self._ring = poll, ring
@@ -51,6 +53,8 @@ class Loop:
         self._notified = False
         self._mark = 0
         self._last_full_look = 0.0
+        self._busy_since: float | None = None
+        self.helpers: list[Loop] = []  # woken when there is more to do than this loop can take
         self._inbox: list[tuple[str, Answers]] = []
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -60,14 +64,19 @@ class Loop:
     def stop(self) -> None:
         """The batch at hand is finished first."""
         self._stopping.set()
-        self._wake()
+        self.wake()
 
     def deliver(self, execution_id: str, answers: Answers) -> None:
         """From the resolver's threads: go on with an execution that waited for answers."""
         self._inbox.append((execution_id, answers))
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def is_busy_for(self, seconds: float) -> bool:
+        """With one and the same batch."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > seconds
+
+    def wake(self) -> None:
         with suppress(BlockingIOError):  # full: it is awake already
             os.write(self._wake_write, b"x")
 
@@ -77,16 +86,21 @@ class Loop:
         pause, idle = 0.05, self._poll
         while not self._stopping.is_set():
             try:
+                self._busy_since = time.monotonic()
                 taken = self._turn()
+                self._busy_since = None
                 pause = 0.05
                 if taken or self._notified or self._inbox:
                     idle = self._poll
                     if taken and self._is_full(taken):
+                        for helper in self.helpers:
+                            helper.wake()
                         continue
                 if not self._notified and not self._inbox:
                     self._wait(idle)
                     idle = self._poll if self._notified else min(idle * 2, IDLE_POLL)
             except Exception as error:
+                self._busy_since = None
                 self._after(error, pause)
                 pause = min(pause * 2, 2.0)
         self._disconnect()
@@ -283,8 +297,9 @@ class Loop:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self.name)
             self._connection.add_notify_handler(self._on_notify)
-            self._connection.execute(f"LISTEN {queue.WORK}", prepare=False)
-            self._connection.commit()
+            if self.listens:
+                self._connection.execute(f"LISTEN {queue.WORK}", prepare=False)
+                self._connection.commit()
             self._last_full_look = 0.0
         return self._connection
 

@@ -11,6 +11,7 @@ from executor.cleaning import Cleaner
 from executor.clock import Clock
 from executor.connections import connect
 from executor.handlers import Handler
+from executor.helper import Helper
 from executor.loops import Loop, Ring
 from executor.recovery import Recovery
 from executor.resolver import Resolver
@@ -31,7 +32,9 @@ class Executor:
         self.clock = Clock()
         self.resolver = Resolver()
         handler = Handler(StateCache(), self.clock.now)
-        self.loops = [Loop(f"loop-{number}", handler, self.resolver, poll, ring) for number in range(1, threads + 1)]
+        first = Loop("loop-1", handler, self.resolver, poll, ring)
+        others = range(2, threads + 1)
+        self.loops = [first, *(Helper(first, f"loop-{n}", handler, self.resolver, poll, ring) for n in others)]
         self.recovery = Recovery(self.clock, threads, ring)
         self.backgrounds: list[Background] = [self.recovery, Timers(), Cleaner(celesta)]
         self._stopped = threading.Event()

@@ -93,7 +93,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         admin_password=environ.get("CELESTA_ADMIN_PASSWORD") or None,
         secret_key=environ.get("CELESTA_SECRET_KEY") or _generated(where / "secret_key"),
         encryption_keys=_encryption_keys(environ.get("CELESTA_ENCRYPTION_KEY"), where),
-        executor_threads=_integer(environ, "EXECUTOR_THREADS", 1, low=1, high=64),
+        executor_threads=_integer(environ, "EXECUTOR_THREADS", 2, low=1, high=64),
         executor_poll_ms=_integer(environ, "EXECUTOR_POLL_MS", 25, low=1, high=60_000),
         worker_pool=_choice(environ, "WORKER_POOL", "threads", {"threads", "prefork", "solo"}),
         worker_concurrency=_integer(environ, "WORKER_CONCURRENCY", max(8, 4 * (os.cpu_count() or 2)), low=1, high=1024),

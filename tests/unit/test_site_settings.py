@@ -18,7 +18,7 @@ def read(home: Path, **variables: str) -> environment.CelestaSettings:
 def test_everything_has_a_working_default(tmp_path: Path) -> None:
     settings = read(tmp_path)
     assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8080, "http://127.0.0.1:8080")
-    assert (settings.executor_threads, settings.executor_poll_ms) == (1, 25)
+    assert (settings.executor_threads, settings.executor_poll_ms) == (2, 25)
     assert settings.queues_retention == timedelta(days=7)
     assert settings.queues_retention_high_cardinality == settings.queues_clean_interval == timedelta(hours=1)
     assert settings.queue_backend == "postgres"
