@@ -29,6 +29,7 @@ _NOTHING = Operation(answer="nothing", status=204)
 _CHANGE = Operation(answer="Execution")
 # Views that answer to more methods than Kestra has.
 METHODS: dict[str, set[str]] = {
+    "inspect.EvalView": {"POST"},
     "control.ActionView": {"POST"},
     "control.ActionView kill": {"DELETE"},
     "control.BulkByIdsView": {"POST"},
@@ -186,6 +187,18 @@ OPERATIONS: dict[str, Operation] = {
     "many.BulkView": Operation("delete", "flows", "Flow[]"),
     "many.ImportView": Operation("failOnError", "upload", "texts"),
     "many.ExportView": Operation(_FLOWS, answer="bytes", by={"POST": Operation("", "flow keys", "bytes")}),
+    "many.CsvView": Operation(_FLOWS, answer="csv"),
+    "template_files.ExportView": Operation(
+        "q namespace", answer="bytes", by={"POST": Operation("", "flow keys", "bytes")}
+    ),
+    "template_files.ImportView": Operation("", "upload", "nothing", 204),
+    "inspect.EvalView": Operation("", "expression", "map"),
+    "validation.ValidateCreateView": Operation("revision", "inputs", "map"),
+    "validation.ValidateResumeView": Operation("", "inputs", "map"),
+    "webhooks.WebhookView": Operation(answer="map", by={"POST": Operation("", "any", "map")}),
+    "plugins.PictureView": Operation(answer="text"),
+    "plugins.FiltersView": Operation(answer="texts"),
+    "plugins.FunctionsView": Operation(answer="texts"),
     "many.DeleteView": Operation("", "flow keys", "count"),
     "many.SwitchView": Operation("", "flow keys", "count"),
     "many.DeleteByQueryView": Operation(_FLOWS, answer="count"),

@@ -1,7 +1,5 @@
 """What clients look up around executions: their flows, the values of a filter, average durations, a table as CSV."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,6 +20,7 @@ from flows.api import filters
 from flows.api.errors import NotFound, Unprocessable
 from flows.api.for_execution import flow_for_execution
 from flows.api.reading import access_of
+from flows.api.tables import csv_answer
 from flows.catalog import FlowNotFound
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
@@ -136,27 +135,3 @@ def _table(rows: "QuerySet[ExecutionRecord]") -> Iterator[list[Any]]:
             duration(end - row.start_date) if end else "",
             ",".join(f"{label['key']}:{label['value']}" for label in row.labels),
         ]
-
-
-def csv_answer(name: str, columns: tuple[str, ...], rows: Iterator[list[Any]]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_lines(columns, rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return response
-
-
-def _lines(columns: tuple[str, ...], rows: Iterator[list[Any]]) -> Iterator[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([harmless(value) for value in row])
-        if text.tell() > 1 << 16:
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue().encode()
-
-
-def harmless(value: Any) -> Any:
-    """A spreadsheet must not take a value for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 
 from executions import triggers
 from executions.api import forms
-from executions.api.lookups import csv_answer
 from executions.api.serialize import iso
 from executions.ids import to_base62
 from executions.models import TriggerRecord
@@ -22,6 +21,7 @@ from flows.api import paging
 from flows.api.errors import Conflict, NotFound, Unprocessable
 from flows.api.filters import Filter, Tree, parse, plain, supported
 from flows.api.reading import access_of
+from flows.api.tables import csv_answer
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
 

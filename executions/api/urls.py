@@ -108,6 +108,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{E}/webhook/<str:namespace>/<str:flow_id>/<str:key>", webhooks.WebhookView.as_view()),
     path(f"{E}/webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:path>", webhooks.WebhookView.as_view()),
     path(f"{E}/{F}/resume/validate", validation.ValidateResumeView.as_view()),
+    path(f"{E}/{F}/actions/resume/validate", validation.ValidateResumeView.as_view()),
     path(f"{E}/{F}/graph", inspect.GraphView.as_view()),
     path(f"{E}/{F}/eval", inspect.EvalView.as_view()),
     path(f"{E}/{F}/actions/eval", inspect.EvalView.as_view()),

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from executions.api.control import ACTIONS
 from executions.live.create import Create
+from executions.live.dependencies import follow_dependencies
 from executions.live.events import follow_events
 from executions.live.http import Application, Receive, Scope, Send
 from executions.live.sse import follow_execution, follow_logs
@@ -16,6 +17,7 @@ from executions.live.sse import follow_execution, follow_logs
 # All of these are GET. The first group is what is followed.
 STREAMS = (
     (re.compile(r"/api/v1/(?:main/)?executions/([^/]+)/follow"), follow_execution),
+    (re.compile(r"/api/v1/(?:main/)?executions/([^/]+)/follow-dependencies"), follow_dependencies),
     (re.compile(r"/api/v1/(?:main/)?logs/([^/]+)/follow"), follow_logs),
     (re.compile(r"/events/?"), follow_events),
 )

@@ -350,6 +350,11 @@ class Fanout:
             for number in numbers
         ]
 
+    async def related(self, execution: UUID, *, destination_only: bool) -> list[Any]:
+        """The execution and those that belong to it (`live.sql`), the oldest first."""
+        name = "started_by" if destination_only else "correlated"
+        return await self._read(name, {"id": execution}, row_factory=namedtuple_row)
+
     async def _tell_summaries(self, hints: dict[UUID, int]) -> None:
         for row in await self._read("summaries", {"ids": list(hints)}, row_factory=namedtuple_row):
             for listener in self.summary_listeners:

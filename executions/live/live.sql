@@ -41,3 +41,21 @@ FROM logs WHERE id = ANY(%(ids)s::bigint[]);
 SELECT id, namespace, flow_id, flow_revision, state, version, labels::text AS labels, trigger->>'id' AS trigger_id,
     start_date, end_date
 FROM executions WHERE id = ANY(%(ids)s::uuid[]) AND NOT deleted;
+
+-- name: correlated
+-- All executions with the correlation id of this one.
+SELECT e.id, e.namespace, e.flow_id, e.state, e.version, e.histories::text AS histories FROM executions e
+WHERE NOT e.deleted AND (e.id = %(id)s::uuid OR e.labels @> (
+    SELECT jsonb_build_array(label) FROM executions o, jsonb_array_elements(o.labels) AS label
+    WHERE o.id = %(id)s::uuid AND label->>'key' = 'system.correlationId' LIMIT 1))
+ORDER BY e.start_date, e.id LIMIT 1000;
+
+-- name: started_by
+-- The execution, and what it started, to any depth.
+WITH RECURSIVE chain AS (
+    SELECT id, 0 AS depth FROM executions WHERE id = %(id)s::uuid
+    UNION ALL
+    SELECT e.id, c.depth + 1 FROM executions e JOIN chain c ON e.trigger_execution_id = c.id WHERE c.depth < 50
+)
+SELECT e.id, e.namespace, e.flow_id, e.state, e.version, e.histories::text AS histories
+FROM chain c JOIN executions e ON e.id = c.id WHERE NOT e.deleted ORDER BY e.start_date, e.id LIMIT 1000;

@@ -152,18 +152,18 @@ async def appeared(watch: Watch) -> None:
 
 
 async def _execution_events(stream: Stream, watch: Watch, _: int) -> None:
-    await stream.write(_event(b"start", orjson.dumps({"id": watch.id})))
+    await stream.write(event(b"start", orjson.dumps({"id": watch.id})))
     sent = -1
     while True:
         changed = watch.changed
         if watch.is_gone:
             return
         if watch.is_ended:
-            await stream.write(_event(b"end", watch.snapshot()))
+            await stream.write(event(b"end", watch.snapshot()))
             return
         if watch.version > sent:
             sent = watch.version
-            await stream.write(_event(b"progress", watch.snapshot()))
+            await stream.write(event(b"progress", watch.snapshot()))
             if len(watch.runs) > _LARGE_RUNS:
                 await stream.wait(asyncio.Event(), _LARGE_SECONDS)
         if watch.version <= sent and not watch.is_ended and not watch.is_gone:
@@ -173,13 +173,13 @@ async def _execution_events(stream: Stream, watch: Watch, _: int) -> None:
 async def _log_events(stream: Stream, watch: Watch, level: int) -> None:
     assert watch.row is not None
     start = {"executionId": watch.id, "namespace": watch.row["namespace"], "flowId": watch.row["flow_id"]}
-    await stream.write(_event(b"start", orjson.dumps(start)))
+    await stream.write(event(b"start", orjson.dumps(start)))
     position, tail = 0, watch.tail
     while True:
         changed = watch.changed
         while position < len(tail.ids):
             lines, position = await _next_lines(tail, position)
-            body = b"".join(_event(b"progress", line) for own, line in lines if own >= level)
+            body = b"".join(event(b"progress", line) for own, line in lines if own >= level)
             if body:
                 await stream.write(body)
         if tail.is_complete or watch.is_gone:
@@ -197,7 +197,7 @@ async def _next_lines(tail: Tail, position: int) -> tuple[list[tuple[int, bytes]
     return await fanout.current().log_lines(numbers), position + len(numbers)
 
 
-def _event(kind: bytes, data: bytes) -> bytes:
+def event(kind: bytes, data: bytes) -> bytes:
     return b"id: " + kind + b"\ndata: " + data + b"\n\n"
 
 

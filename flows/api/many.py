@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +15,7 @@ from flows.access import Role
 from flows.api import bodies, reading
 from flows.api.base import FlowView
 from flows.api.errors import ApiError, BadRequest, Unprocessable
+from flows.api.tables import csv_answer
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
 
@@ -107,6 +108,19 @@ def _zip_answer(rows: Iterable[FlowRecord]) -> HttpResponse:
     return answer
 
 
+class CsvView(FlowView):
+    """GET /flows/export/by-query/csv"""
+
+    def get(self, request: Request, **_: Any) -> StreamingHttpResponse:
+        columns = ("id", "namespace", "revision", "description", "disabled", "updated")
+        rows = reading.selected(request).order_by("namespace", "flow_id")
+        table = (
+            [row.flow_id, row.namespace, row.revision, row.description, row.disabled, row.created.isoformat()]
+            for row in rows.iterator(chunk_size=500)
+        )
+        return csv_answer("flows", columns, table)
+
+
 class BulkView(FlowView):
     """POST /flows/bulk: many flows; `delete=true` removes the others of their namespaces."""
 
@@ -144,16 +158,7 @@ class ImportView(FlowView):
     """POST /flows/import: a YAML file or a zip of them; answers the names of those that were refused."""
 
     def post(self, request: Request, **_: Any) -> Response:
-        upload = request.FILES.get("fileUpload") if hasattr(request, "FILES") else None
-        if upload is None:
-            raise BadRequest("Required argument fileUpload is missing")
-        name, content = upload.name or "", upload.read()
-        if name.endswith(".zip") or content[:4] == b"PK\x03\x04":
-            files = _unpacked(content)
-        elif name.endswith((".yaml", ".yml")):
-            files = [(name, content)]
-        else:
-            raise Unprocessable("Illegal argument: the file must be .yaml, .yml or .zip")
+        files = uploaded_files(request)
         refused = [name for name, text in files if not self._store(request, text)]
         if refused and reading.switch(request, "failOnError"):
             raise Unprocessable(f"Invalid entity: these files were refused: {', '.join(refused)}")
@@ -170,6 +175,21 @@ class ImportView(FlowView):
         except (InvalidFlow, UnicodeDecodeError):
             return False
         return True
+
+
+def uploaded_files(request: Request) -> list[tuple[str, bytes]]:
+    """The files of an import: one YAML file, or those of a zip."""
+    upload = request.FILES.get("fileUpload") if hasattr(request, "FILES") else None
+    if upload is None:
+        raise BadRequest("Required argument fileUpload is missing")
+    name, content = upload.name or "", upload.read()
+    if name.endswith(".zip") or content[:4] == b"PK\x03\x04":
+        files = _unpacked(content)
+    elif name.endswith((".yaml", ".yml")):
+        files = [(name, content)]
+    else:
+        raise Unprocessable("Illegal argument: the file must be .yaml, .yml or .zip")
+    return files
 
 
 def _unpacked(content: bytes) -> list[tuple[str, bytes]]:

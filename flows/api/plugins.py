@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from django.http import HttpResponse
 from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +13,8 @@ from flows.api import reading
 from flows.api.base import FlowView
 from flows.api.errors import NotFound
 from flows.definition.input_types import INPUT_MODELS
+from flows.expressions.filters.table import FILTERS
+from flows.expressions.functions import FUNCTIONS
 from flows.tasks import schemas
 from flows.tasks.aliases import ALIASES
 
@@ -197,3 +200,46 @@ class IconView(PluginView):
             if name == cls:
                 return Response(_icon(name, model), headers={"Cache-Control": _CACHE})
         raise NotFound(f"plugin {cls[:100]}")
+
+
+class PictureView(PluginView):
+    """GET /plugins/icons/{cls}/icon.svg"""
+
+    def get(self, request: Request, cls: str, **_: Any) -> HttpResponse:
+        if all(cls != name for name, _model, _kind in _elements()):
+            raise NotFound(f"plugin {cls[:100]}")
+        return HttpResponse(picture(cls), content_type="image/svg+xml", headers={"Cache-Control": _CACHE})
+
+
+# --- what templates may use
+
+
+class FiltersView(PluginView):
+    """GET /pebble/filters"""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        return Response(sorted(FILTERS))
+
+
+class FunctionsView(PluginView):
+    """GET /pebble/functions"""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        return Response(sorted(FUNCTIONS))
+
+
+# --- blueprints: Kestra's are on a server of its makers, which this one never asks
+
+
+class BlueprintsView(PluginView):
+    """GET /blueprints/community[/{kind}]: none."""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        return Response({"results": [], "total": 0})
+
+
+class BlueprintTagsView(PluginView):
+    """GET /blueprints/community/tags: none."""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        return Response([])

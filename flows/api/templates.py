@@ -30,7 +30,7 @@ def _visible(request: Request, role: Role = Role.VIEWER) -> "QuerySet[TemplateRe
     return rows
 
 
-def _selected(request: Request, role: Role = Role.VIEWER) -> "QuerySet[TemplateRecord]":
+def selected(request: Request, role: Role = Role.VIEWER) -> "QuerySet[TemplateRecord]":
     rows = _visible(request, role)
     if namespace := request.query_params.get("namespace"):
         rows = rows.filter(Q(namespace=namespace) | Q(namespace__startswith=namespace + "."))
@@ -51,7 +51,7 @@ class CreateView(FlowView):
 class SearchView(FlowView):
     def get(self, request: Request, **_: Any) -> Response:
         order = paging.ordering(request.query_params, _SORT, ("namespace", "template_id"))
-        rows = _selected(request).order_by(*order)
+        rows = selected(request).order_by(*order)
         return Response(paging.page_of(rows, request.query_params, lambda found: [as_json(row) for row in found]))
 
 
@@ -114,7 +114,7 @@ class DeleteView(FlowView):
     def delete(self, request: Request, **_: Any) -> Response:
         with transaction.atomic():
             if self.by_query:
-                count = _selected(request, Role.AUTHOR).delete()[0]
+                count = selected(request, Role.AUTHOR).delete()[0]
             else:
                 pairs = bodies.ids_of(request)
                 for namespace, template_id in pairs:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from flows.api import flows, many, plugins, templates, topology, validation
+from flows.api import flows, many, plugins, template_files, templates, topology, validation
 
 urlpatterns = [
     path("flows", flows.CreateView.as_view()),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("flows/bulk", many.BulkView.as_view()),
     path("flows/import", many.ImportView.as_view()),
     path("flows/export/by-query", many.ExportView.as_view()),
+    path("flows/export/by-query/csv", many.CsvView.as_view()),
     path("flows/export/by-ids", many.ExportView.as_view()),
     path("flows/delete/by-query", many.DeleteByQueryView.as_view()),
     path("flows/delete/by-ids", many.DeleteView.as_view()),
@@ -31,6 +32,9 @@ urlpatterns = [
     path("templates/validate", templates.ValidateView.as_view()),
     path("templates/delete/by-query", templates.DeleteView.as_view(by_query=True)),
     path("templates/delete/by-ids", templates.DeleteView.as_view()),
+    path("templates/export/by-query", template_files.ExportView.as_view()),
+    path("templates/export/by-ids", template_files.ExportView.as_view()),
+    path("templates/import", template_files.ImportView.as_view()),
     path("templates/<str:namespace>", templates.TemplatesOfNamespaceView.as_view()),
     path("templates/<str:namespace>/<str:template_id>", templates.OneTemplateView.as_view()),
     path("flows/<str:namespace>", flows.FlowsOfNamespaceView.as_view()),
@@ -48,6 +52,12 @@ urlpatterns = [
     path("plugins/icons", plugins.IconsView.as_view()),
     path("plugins/icons/groups", plugins.GroupIconsView.as_view()),
     path("plugins/icons/<str:cls>", plugins.IconView.as_view()),
+    path("plugins/icons/<str:cls>/icon.svg", plugins.PictureView.as_view()),
+    path("pebble/filters", plugins.FiltersView.as_view()),
+    path("pebble/functions", plugins.FunctionsView.as_view()),
+    path("blueprints/community", plugins.BlueprintsView.as_view()),
+    path("blueprints/community/tags", plugins.BlueprintTagsView.as_view()),
+    path("blueprints/community/<str:kind>", plugins.BlueprintsView.as_view()),
     path("plugins/<str:cls>", plugins.DocumentationView.as_view()),
     path("plugins/<str:cls>/versions", plugins.VersionsView.as_view()),
     path("plugins/<str:cls>/versions/<str:version>", plugins.DocumentationView.as_view()),

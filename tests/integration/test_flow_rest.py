@@ -322,3 +322,19 @@ def test_nobody_reads_or_writes_flows_without_an_account(rest: Rest) -> None:
     for path in ("flows/tests.rest/hello", "flows/search", "flows/tests.rest"):
         assert anonymous.get(f"/api/v1/{path}").status_code in (401, 403)
     assert anonymous.post("/api/v1/flows", FLOW, content_type="application/x-yaml").status_code in (401, 403)
+
+
+def test_flows_and_templates_leave_as_files_and_come_back(rest: Rest) -> None:
+    rest.create("hello")
+    table = b"".join(rest.get("flows/export/by-query/csv").streaming_content).decode().splitlines()
+    assert len(table) == 2 and table[1].startswith("hello,tests.rest,1")
+    task = {"id": "t", "type": "io.kestra.plugin.core.log.Log", "message": "x"}
+    template = {"id": "one", "namespace": "tests.rest", "tasks": [task]}
+    assert rest.post("templates", template).status_code == 200
+    archive = rest.post("templates/export/by-ids", [{"namespace": "tests.rest", "id": "one"}]).content
+    assert rest.get("templates/export/by-query?namespace=tests").status_code == 200
+    assert rest.call("DELETE", "templates/tests.rest/one").status_code == 204
+    upload = io.BytesIO(archive)
+    upload.name = "templates.zip"
+    assert rest.client.post("/api/v1/templates/import", {"fileUpload": upload}).status_code == 204
+    assert rest.get("templates/tests.rest/one").json()["tasks"][0]["message"] == "x"

@@ -228,6 +228,30 @@ def test_a_followed_execution_is_seen_to_its_end() -> None:
     in_loop(test)
 
 
+def test_what_belongs_together_is_followed_together_until_all_have_ended() -> None:
+    administrator()
+    labels = [{"key": "system.correlationId", "value": "one"}]
+    first, second = (stored(state=State.RUNNING, labels=labels, flow_id=name) for name in ("first", "second"))
+    stored(state=State.RUNNING, labels=[{"key": "system.correlationId", "value": "other"}])
+
+    async def test() -> None:
+        path = f"/api/v1/main/executions/{first.id}/follow-dependencies"
+        async with stream(path, basic("root")) as following:
+            assert (await following())["id"] == "start"
+            seen = {json.loads((await following())["data"])["flowId"] for _ in range(2)}
+            assert seen == {"first", "second"}
+            await in_thread(move_on, first, State.SUCCESS)
+            news = json.loads((await following())["data"])
+            assert (news["executionId"], news["state"]["current"]) == (first.id, "SUCCESS")
+            await in_thread(move_on, second, State.FAILED)
+            assert json.loads((await following())["data"])["state"]["current"] == "FAILED"
+            last = await following()
+            assert last["id"] == "end" and json.loads(last["data"])["executionId"] == first.id
+            assert await following() == {}
+
+    in_loop(test)
+
+
 def test_followed_log_lines_come_in_order_above_the_level_and_close_at_the_end() -> None:
     administrator()
     execution = stored(state=State.RUNNING)
