@@ -53,7 +53,7 @@ class Hook:
 
     def __init__(self, folder: Path, *, recursive: bool = False, prepares: bool = False) -> None:
         self._recursive, self._prepares = recursive, prepares
-        settings.CELESTA = replace(settings.CELESTA, storage=folder / "storage")
+        settings.CELESTA = replace(settings.CELESTA, storage=folder / "storage", storage_url=None)
         self._site = settings.CELESTA
         self._helper: Helper | None = None
 

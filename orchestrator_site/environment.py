@@ -60,6 +60,7 @@ class CelestaSettings:
     secrets: Mapping[str, str]
     envs: Mapping[str, str]
     storage: Path
+    storage_url: str | None
     http_blocked: tuple[str, ...]
 
     @property
@@ -115,6 +116,7 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         secrets=_secrets(environ),
         envs=_envs(environ),
         storage=where / "storage",
+        storage_url=environ.get("CELESTA_STORAGE_URL") or None,
         http_blocked=_networks(environ, "CELESTA_HTTP_BLOCKED", HTTP_BLOCKED),
     )
 

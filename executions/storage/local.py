@@ -1,5 +1,6 @@
 """The internal storage in a local folder. Knows nothing of executions; every path is checked before it is touched."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -41,7 +42,7 @@ class LocalStorage:
         handle, draft = tempfile.mkstemp(dir=self._drafts)
         try:
             with os.fdopen(handle, "wb") as file:
-                self._fill(file, source)
+                fill(file, source, self._max_file)
             self._make_parents(path)
             os.replace(draft, path)
         except BaseException:
@@ -49,26 +50,6 @@ class LocalStorage:
                 os.unlink(draft)
             raise
         return uri_of(path_of(uri))
-
-    def _fill(self, file: BinaryIO, source: Path | bytes | BinaryIO) -> None:
-        if isinstance(source, bytes):
-            if len(source) > self._max_file:
-                raise self._too_large()
-            file.write(source)
-            return
-        if isinstance(source, Path):
-            with source.open("rb") as opened:
-                self._fill(file, opened)
-            return
-        written = 0
-        while chunk := source.read(CHUNK):
-            written += len(chunk)
-            if written > self._max_file:
-                raise self._too_large()
-            file.write(chunk)
-
-    def _too_large(self) -> StorageError:
-        return StorageError(f"The file is larger than the limit of {self._max_file:,} bytes")
 
     def _make_parents(self, path: Path) -> None:
         try:
@@ -166,3 +147,19 @@ class LocalStorage:
         if os.path.realpath(path) != os.path.join(os.path.realpath(self._root), *names):
             raise StorageError(f"Accessing files outside of the storage is not allowed: {uri}")
         return path
+
+
+def fill(file: BinaryIO, source: Path | bytes | BinaryIO, most: int) -> None:
+    """Copy at most so many bytes. Raises StorageError for more."""
+    if isinstance(source, Path):
+        with source.open("rb") as opened:
+            fill(file, opened, most)
+        return
+    if isinstance(source, bytes):
+        source = io.BytesIO(source)
+    written = 0
+    while chunk := source.read(CHUNK):
+        written += len(chunk)
+        if written > most:
+            raise StorageError(f"The file is larger than the limit of {most:,} bytes")
+        file.write(chunk)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from executions import store
-from executions.storage.local import LocalStorage
+from executions.storage import site as storage_site
 from executions.transitions.outputs import outputs_of_task
 from executor.connections import LOST, is_lost
 from executor.worker.child import Children
@@ -32,7 +32,7 @@ class Tools:
     """Thread-safe. One connection for the few things that running tasks read; a task that does much SQL is rare."""
 
     def __init__(self) -> None:
-        self.storage = LocalStorage(settings.CELESTA.storage)
+        self.storage = storage_site.current()
         self.workspace = Workspace()
         self.processes = Processes(Programs(self.workspace))
         self.children = Children(self.processes)
