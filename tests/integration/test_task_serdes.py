@@ -85,6 +85,11 @@ def test_json_and_ion(table: Desk, worker: Worker) -> None:
     lines = converted(table, worker, "json.IonToJson", ION).splitlines()
     assert orjson.loads(lines[0]) == {"id": 1, "name": "a, b", "price": 1.5, "ok": True, "day": "2024-02-29"}
     assert orjson.loads(converted(table, worker, "json.IonToJson", "1\n2\n", "newLine: false")) == [1, 2]
+    assert (
+        converted(table, worker, "json.IonToJson", "{at:2024-02-29T12:00:00Z}\n") == '{"at":"2024-02-29T12:00:00Z"}\n'
+    )
+    moment = converted(table, worker, "json.IonToJson", "{at:2024-02-29T12:00:00Z}\n", "timeZoneId: Europe/Paris")
+    assert orjson.loads(moment) == {"at": "2024-02-29T13:00:00+01:00"}
     assert "Line 2 is not valid JSON" in run(table, worker, "json.JsonToIon", stored('{}\n{"a":\n'))["error"]
 
 

@@ -9,7 +9,7 @@ from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core import http_call
 from flows.tasks.core.http import Options
 from flows.tasks.core.http_call import Line, Question, Settings
-from flows.tasks.core.rendering import mapping, required, text
+from flows.tasks.core.rendering import duration, mapping, required, switch, text
 from flows.tasks.notifications.execution_facts import COLORS, AboutExecution
 
 SECONDS = 30.0
@@ -26,14 +26,26 @@ class Webhook(RunnableTask):
         body = payload if isinstance(payload, str) else orjson.dumps(reveal(payload), default=str).decode()
         sent = {"Content-Type": "application/json", **(headers or {})}
         address = str(reveal(required(context, self.url, "url")))
-        settings = Settings(read_seconds=SECONDS, refuses=context.platform.refuses_address)
+        question = Question("POST", address, sent, str(reveal(body)).encode())
         try:
-            with http_call.call(Question("POST", address, sent, str(reveal(body)).encode()), settings, line) as answer:
+            with http_call.call(question, self._settings(context), line) as answer:
                 if answer.is_failure:
                     told = answer.text(answer.read())[:500]
                     raise TaskFailure(f"The webhook answered {answer.code}: {told}")
         except http_call.HttpFailure as failure:
             raise TaskFailure(f"The webhook cannot be reached: {failure}") from None
+
+    def _settings(self, context: RunContext) -> Settings:
+        options = self.options or Options()
+        connect = duration(context, options.connect_timeout, "options.connectTimeout")
+        read = duration(context, options.read_timeout or options.read_idle_timeout, "options.readTimeout")
+        ssl = mapping(context, options.ssl or {}, "options.ssl")
+        return Settings(
+            connect_seconds=connect.total_seconds() if connect else http_call.CONNECT_SECONDS,
+            read_seconds=read.total_seconds() if read else SECONDS,
+            insecure=switch(context, ssl.get("insecureTrustAllCertificates") or False, "options.ssl"),
+            refuses=context.platform.refuses_address,
+        )
 
 
 class IncomingWebhook(Webhook):

@@ -1,14 +1,16 @@
 """serdes.json: JsonToIon and IonToJson; one value a line, or one document."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
 from flows.tasks.base import Json, RunContext, TaskFailure
-from flows.tasks.core.rendering import switch
+from flows.tasks.core.rendering import switch, text
 from flows.tasks.serdes.files import Conversion
 
 DOCUMENT_LIMIT = 256 << 20
@@ -48,7 +50,6 @@ def _parsed(text: str, what: str) -> Json:
 
 class IonToJson(Conversion):
     new_line: Any = True
-    should_keep_annotations: Any = False
     time_zone_id: str | None = None
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
@@ -56,7 +57,28 @@ class IonToJson(Conversion):
         encoding = self.encoding(context)
         write = _write_lines if by_lines else _write_list
         suffix = ".jsonl" if by_lines else ".json"
-        return self.file_of(context, suffix, lambda target, values: write(target, values, encoding))
+        zone = _zone(text(context, self.time_zone_id))
+        return self.file_of(
+            context, suffix, lambda target, values: write(target, (_moved(value, zone) for value in values), encoding)
+        )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise TaskFailure(f"The property `timeZoneId` names no known zone: {name}") from None
+
+
+def _moved(value: Json, zone: ZoneInfo | None) -> Json:
+    """Dates with a zone as that zone's clocks show them."""
+    if zone is None:
+        return value
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(zone)
+    if isinstance(value, dict):
+        return {key: _moved(item, zone) for key, item in value.items()}
+    return [_moved(item, zone) for item in value] if isinstance(value, list) else value
 
 
 def _write_lines(target: Path, values: Iterator[Json], encoding: str) -> int:
@@ -92,6 +114,8 @@ def _encoded(value: Json) -> bytes:
 
 
 def _plain(value: Any) -> Json:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(value)
     return str(value)

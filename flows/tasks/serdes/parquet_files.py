@@ -1,6 +1,7 @@
 """Parquet files by pyarrow: read row by row, written in groups of rows, Avro's types as Arrow's."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
@@ -35,19 +36,32 @@ def read(path: Path) -> Iterator[Json]:
         raise TaskFailure(f"The file cannot be read as Parquet: {error}") from None
 
 
-def write(target: Path, values: Iterator[Json], schema: Any, codec: str, rows: int) -> int:
-    count, writer = 0, None
-    compression = "none" if codec == "UNCOMPRESSED" else codec.lower()
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a file is written; without a schema the first rows tell it."""
+
+    schema: Any
+    codec: str
+    version: str
+    rows: int  # in a group
+
+    def opened(self, target: Path, schema: Any) -> parquet.ParquetWriter:
+        compression = "none" if self.codec == "UNCOMPRESSED" else self.codec.lower()
+        return parquet.ParquetWriter(target, schema, compression=compression, version=self.version)
+
+
+def write(target: Path, values: Iterator[Json], form: Form) -> int:
+    count, writer, schema = 0, None, form.schema
     try:
-        while group := list(islice(values, rows)):
+        while group := list(islice(values, form.rows)):
             table = _table(group, schema, count)
             if writer is None:
                 schema = table.schema
-                writer = parquet.ParquetWriter(target, schema, compression=compression)
+                writer = form.opened(target, schema)
             writer.write_table(table)
             count += len(group)
         if writer is None:
-            writer = parquet.ParquetWriter(target, schema or pyarrow.schema([]), compression=compression)
+            writer = form.opened(target, schema or pyarrow.schema([]))
     except (pyarrow.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise TaskFailure(f"Items {count + 1} and following cannot be written: {error}") from None
     finally:
