@@ -96,7 +96,10 @@ class Outgoing:
             self.messages.append(queue.work(execution_id, report))
 
     def _ask_children(self, connection: Connection) -> None:
-        for child_id in store.live_children(connection, self.kill_children):
+        """Those that are there, and those that this very batch makes."""
+        killed = set(self.kill_children)
+        born = [child.id for child in self.creates if store.starter_of(child) in killed]
+        for child_id in [*store.live_children(connection, self.kill_children), *born]:
             self.messages.append(queue.work(child_id, ActionAsked("kill")))
 
     def _ask_restarts(self, connection: Connection) -> None:
