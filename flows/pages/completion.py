@@ -3,6 +3,7 @@
 import inspect
 import types
 import typing
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,7 @@ def words() -> Json:
         "flow": _properties(Flow),
         "tasks": {name: _described(found, name) for name, found in _registered("TASKS")},
         "triggers": {name: _described(found, name) for name, found in _registered("TRIGGERS")},
-        "inputs": {name: _described(model) for name, model in INPUT_MODELS.items()},
+        "inputs": {name: {"doc": "", "properties": _properties(model)} for name, model in INPUT_MODELS.items()},
     }
 
 
@@ -45,7 +46,7 @@ def _doc(model: type[BaseModel]) -> str:
     return inspect.getdoc(model) or "" if model.__doc__ else ""
 
 
-def _properties(model: type[BaseModel]) -> Json:
+def _properties(model: type[BaseModel], depth: int = 2) -> Json:
     found = {}
     for name, field in model.model_fields.items():
         alias = field.alias if isinstance(field.alias, str) else name
@@ -55,7 +56,22 @@ def _properties(model: type[BaseModel]) -> Json:
             "doc": field.description or described.property_text(alias),
             "values": _choices(field.annotation),
         }
+        inside = _model_inside(field.annotation) if depth else None
+        if inside is not None:
+            found[alias]["inside"] = _properties(inside, depth - 1)
     return found
+
+
+def _model_inside(annotation: Any) -> type[BaseModel] | None:
+    """The model of a property that is an object, such as `retry`; tasks and the like are chosen by their type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (
+            None
+            if "type" in annotation.model_fields and annotation.model_fields["type"].annotation is str
+            else annotation
+        )
+    parts = [part for part in typing.get_args(annotation) if not isinstance(part, str)]
+    return next(filter(None, map(_model_inside, parts)), None)
 
 
 def _type_name(annotation: Any) -> str:
@@ -76,7 +92,10 @@ def _type_name(annotation: Any) -> str:
         dict: "map",
         list: "list",
         tuple: "list",
+        timedelta: "duration, such as PT5M",
     }
+    if isinstance(plain, type) and issubclass(plain, BaseModel):
+        return "map"
     return shown.get(plain) or ("" if plain is Any else str(getattr(plain, "__name__", "")))
 
 

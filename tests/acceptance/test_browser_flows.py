@@ -85,6 +85,10 @@ def test_the_editor_proposes_what_may_stand_at_the_cursor_and_explains_it(site: 
     expect(proposals).to_contain_text("message")
     expect(proposals).to_contain_text("required")
     page.keyboard.press("Escape")
+    page.keyboard.insert_text("retry:\n      ")
+    page.keyboard.press("Control+Space")
+    expect(proposals).to_contain_text("maxAttempts")
+    page.keyboard.press("Escape")
     page.get_by_text("io.kestra.plugin.core.log.Log").first.hover()
     expect(page.locator(".y-help")).to_contain_text("Needs message")
 

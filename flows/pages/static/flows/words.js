@@ -20,6 +20,7 @@ export function place(doc, number, column) {
   let indent = line.blank ? column : line.indent
   const path = []
   const siblings = []
+  let above = null // the line of the key that holds the object
   let edge = line.dashes ? line.outer : indent
   let open = !line.dashes
   for (let n = number - 1; n >= 1; n--) {
@@ -27,14 +28,14 @@ export function place(doc, number, column) {
     if (other.blank) continue
     if (open && other.indent === indent) { siblings.push(other); if (other.dashes) { open = false; edge = other.outer } continue }
     if (other.indent < edge || (other.indent === edge && !other.dashes && !open && other.key !== null && other.value === "")) {
-      if (other.key !== null) { path.push(other.key); open = false }
+      if (other.key !== null) { path.push(other.key); open = false; above ??= n }
       edge = other.dashes ? other.outer : other.indent
       if (path.length === 1 && other.dashes) edge = other.outer
       indent = -1
     } else if (open && other.indent < indent) open = false
   }
   collectBelow(doc, number, line.blank ? column : line.indent, siblings)
-  return { line, path, siblings }
+  return { line, path, siblings, above }
 }
 
 function collectBelow(doc, number, indent, siblings) {
@@ -64,11 +65,13 @@ function typeOf(line, siblings) {
 function lookUp(table, type) { return table?.[type] ?? table?.[`io.kestra.plugin.${type}`] }
 
 /** The properties of the object at a place, or null where nothing is known. */
-function properties(path, line, siblings, words) {
+function properties(doc, { path, line, siblings, above }, words, depth = 0) {
   const kind = kindOf(path)
   if (kind === "flow") return words.flow
-  if (!kind || !isItem(path, kind)) return null
-  return lookUp(words[kind], typeOf(line, siblings))?.properties ?? null
+  if (kind && isItem(path, kind)) return lookUp(words[kind], typeOf(line, siblings))?.properties ?? null
+  if (above === null || depth > 3) return null
+  const outer = place(doc, above, 0)
+  return properties(doc, outer, words, depth + 1)?.[outer.line.key]?.inside ?? null // an object such as `retry`
 }
 
 const isItem = (path, kind) => kind === "inputs" ? ["inputs", "onResume"].includes(path[0]) : kind === "triggers" ? path[0] === "triggers" : LISTS.has(path[0]) || path[0] === "task" || path[1] === "cases"
@@ -79,28 +82,31 @@ export function complete(context, words) {
   const before = at.text.slice(0, context.pos - at.from)
   const template = /\{\{(?:(?!\}\}).)*$/.exec(before)
   if (template) return expression(context, template[0], doc)
-  const { line, path, siblings } = place(doc, at.number, context.pos - at.from)
-  if (line.key !== null && context.pos >= at.from + line.valueFrom) return values(context, at.from + line.valueFrom, line, path, siblings, words)
+  const here = place(doc, at.number, context.pos - at.from)
+  const { line } = here
+  if (line.key !== null && context.pos >= at.from + line.valueFrom) return values(context, at.from + line.valueFrom, doc, here, words)
   const word = /[\w.-]*$/.exec(before)[0]
   if (!word && !context.explicit) return null
-  return keys(context.pos - word.length, line, path, siblings, words)
+  return keys(context.pos - word.length, doc, here, words)
 }
 
-function values(context, from, line, path, siblings, words) {
+function values(context, from, doc, here, words) {
+  const { line, path } = here
   const kind = kindOf(path)
   if (line.key === "type" && kind && kind !== "flow" && isItem(path, kind)) {
-    const options = Object.entries(words[kind]).map(([name, { doc }]) => ({ label: name, displayLabel: name.replace("io.kestra.plugin.", ""), detail: doc, type: "type" }))
+    const options = Object.entries(words[kind]).map(([name, { doc }]) => ({ label: name, displayLabel: name.replace("io.kestra.plugin.", ""), detail: doc.split(/[.:](?:\s|$)/)[0].slice(0, 90), info: doc || undefined, type: "type" }))
     return { from, options, filter: true, validFor: /^[\w.]*$/ }
   }
-  const found = properties(path, line, siblings, words)?.[line.key]
+  const found = properties(doc, here, words)?.[line.key]
   if (!found?.values?.length) return null
   return { from, options: found.values.map(label => ({ label, type: "enum" })), validFor: /^\w*$/ }
 }
 
-function keys(from, line, path, siblings, words) {
+function keys(from, doc, here, words) {
+  const { path, siblings } = here
   const kind = kindOf(path)
   const there = new Set(siblings.map(other => other.key))
-  let known = properties(path, line, siblings, words)
+  let known = properties(doc, here, words)
   if (!known && kind && kind !== "flow" && isItem(path, kind)) known = { id: { required: true, doc: "Its name: unique in the flow." }, type: { required: true, doc: "What it does." } }
   if (!known) return null
   const options = Object.entries(known).filter(([name]) => !there.has(name)).map(([name, { type, required, doc }]) => ({
@@ -131,7 +137,8 @@ function expression(context, text, doc) {
 export function help(state, at, words) {
   const doc = state.doc
   const line = doc.lineAt(at)
-  const { line: parts, path, siblings } = place(doc, line.number, at - line.from)
+  const here = place(doc, line.number, at - line.from)
+  const { line: parts, path } = here
   if (parts.key === null) return null
   const column = at - line.from
   const kind = kindOf(path)
@@ -144,7 +151,7 @@ export function help(state, at, words) {
     const optional = names.filter(([, p]) => !p.required).map(([name]) => name)
     return { from: line.from + parts.valueFrom, to: line.to, lines: [["title", type], ...(found.doc ? [["doc", found.doc]] : []), ...(required.length ? [["needs", `Needs ${required.join(", ")}`]] : []), ...(optional.length ? [["may", `May have ${optional.join(", ")}`]] : [])] }
   }
-  const property = properties(path, parts, siblings, words)?.[parts.key]
+  const property = properties(doc, here, words)?.[parts.key]
   if (!property || column >= parts.valueFrom) return null
   const from = line.from + line.text.indexOf(parts.key)
   const facts = [property.type, property.required ? "required" : "optional", property.values?.length ? `one of ${property.values.join(", ")}` : ""].filter(Boolean).join(" · ")
