@@ -27,6 +27,7 @@ MAX_BODY = 10 << 20
 MAX_REDIRECTS = 10
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0
+EXPRESSION_SECONDS = 15.0  # for all of a call in an expression
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -270,13 +271,26 @@ def fetched(uri: str, properties: Mapping[str, Json], settings: Settings) -> Jso
         headers.setdefault("Content-Type", content_type)
     headers |= authorization(given.get("auth") or (given.get("options") or {}).get("auth"))
     question = Question(str(given.get("method") or "GET").upper(), uri, headers, body)
-    with call(question, settings) as answer:
+    with _bounded() as line, call(question, settings, line) as answer:
         content = answer.read()
         if answer.is_failure:
             status = f"{answer.code} {answer.reason}".strip()
             raise HttpFailure(f"Failed to execute HTTP Request, server respond with status {status}", answer.code)
         text = answer.text(content)
         return _parsed(text) if "json" in (answer.header("content-type") or "") else text
+
+
+@contextmanager
+def _bounded() -> Iterator[Line]:
+    """A server that answers byte by byte must not hold a rendering for ever."""
+    line = Line()
+    timer = threading.Timer(EXPRESSION_SECONDS, line.cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield line
+    finally:
+        timer.cancel()
 
 
 def _parsed(text: str) -> Json:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core.rendering import mapping, one_of, required, texts
-from flows.tasks.scripts.files import glob_pattern
+from flows.tasks.scripts.files import fits, glob_pattern
 
 CONFLICTS = ("OVERWRITE", "ERROR", "SKIP")
 SCHEME = "kestra:///"
@@ -16,7 +16,7 @@ def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """Names that a pattern means: a glob from the root (`glob:` may be left out), or just the name."""
     globs = [pattern.removeprefix("glob:").lstrip("/") for pattern in patterns]
     compiled = [glob_pattern(one) for one in globs]
-    return [name for name in names if name in globs or any(one.fullmatch(name) for one in compiled)]
+    return [name for name in names if name in globs or any(fits(one, name) for one in compiled)]
 
 
 class UploadFiles(RunnableTask):

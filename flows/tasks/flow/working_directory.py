@@ -15,6 +15,7 @@ from flows.tasks.base import AnyTask, Isolation, Json, RunContext, RunnableTask,
 from flows.tasks.scripts.files import (
     NamespaceFiles,
     collect_output_files,
+    fits,
     glob_pattern,
     inside,
     lay_namespace_files,
@@ -160,4 +161,4 @@ class CachedFiles:
     def _is_wanted(self, path: Path, name: str) -> bool:
         if path.is_symlink() or not path.is_file() or name == f".{_ARCHIVE}":
             return False
-        return any(pattern.fullmatch(name) for pattern in self._patterns)
+        return any(fits(pattern, name) for pattern in self._patterns)

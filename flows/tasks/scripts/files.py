@@ -6,10 +6,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
+import regex
 
 from flows.definition.strict import Strict
 from flows.tasks.base import Json, RunContext, TaskFailure
 
+PATTERN_SECONDS = 1.0
 _URI = re.compile(r"kestra:///[^\s\"'`<>|;)\]}]+")
 
 
@@ -115,10 +117,18 @@ def _is_wanted(path: str, include: Sequence[str], exclude: Sequence[str]) -> boo
 def matches(path: str, pattern: str) -> bool:
     """Java's glob: `*` stays in a folder, `**` does not; a pattern without a slash also means a name anywhere."""
     pattern = pattern.removeprefix("glob:").lstrip("/")
-    return bool(glob_pattern(pattern).fullmatch(path))
+    return fits(glob_pattern(pattern), path)
 
 
-def glob_pattern(pattern: str) -> "re.Pattern[str]":
+def fits(pattern: "regex.Pattern[str]", path: str) -> bool:
+    """Bounded in time: many stars in one pattern can take for ever."""
+    try:
+        return pattern.fullmatch(path, timeout=PATTERN_SECONDS, concurrent=True) is not None
+    except TimeoutError:
+        raise TaskFailure(f"A file pattern takes too long to match {path[:100]!r}") from None
+
+
+def glob_pattern(pattern: str) -> "regex.Pattern[str]":
     """A file pattern as a regular expression: * ? ** {a,b} [abc]."""
     out, position, depth = "", 0, 0
     while position < len(pattern):
@@ -150,8 +160,11 @@ def glob_pattern(pattern: str) -> "re.Pattern[str]":
             out += f"[{'^' + inner[1:] if inner.startswith('!') else inner}]"
             position = end + 1
         else:
-            out += re.escape(character)
-    return re.compile(out + ")" * depth, re.DOTALL)
+            out += regex.escape(character)
+    try:
+        return regex.compile(out + ")" * depth, regex.DOTALL)
+    except regex.error as error:
+        raise TaskFailure(f"Not a file pattern: {pattern[:100]!r} ({error})") from None
 
 
 def collect_output_files(context: RunContext, patterns: Iterable[str], directory: Path) -> dict[str, str]:
@@ -161,7 +174,7 @@ def collect_output_files(context: RunContext, patterns: Iterable[str], directory
     root = directory.resolve()
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if not any(pattern.fullmatch(name) for pattern in compiled):
+        if not any(fits(pattern, name) for pattern in compiled):
             continue
         if not path.resolve().is_relative_to(root):
             context.log("WARN", f"{name} leads out of the working directory and is left out")

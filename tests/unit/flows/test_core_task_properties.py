@@ -7,6 +7,8 @@ from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
 from flows.tasks import registry
 from flows.tasks.aliases import ALIASES
+from flows.tasks.base import TaskFailure
+from flows.tasks.scripts.files import matches
 
 CORE = "io.kestra.plugin.core."
 # The type, what makes it valid, and one of its required properties (or none).
@@ -81,3 +83,24 @@ def test_an_unknown_option_of_a_request_is_refused() -> None:
 @pytest.mark.parametrize("alias", sorted(name for name, present in ALIASES.items() if present in registry.TASKS))
 def test_an_older_name_is_the_same_task(alias: str) -> None:
     assert registry.find(alias) is registry.find(ALIASES[alias])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "other"),
+    [
+        ("*.txt", "a.txt", "sub/a.txt"),
+        ("**/a.txt", "x/y/a.txt", "x/b.txt"),
+        ("**input.txt", "deep/input.txt", "input.csv"),
+        ("{a,b}/[c-d].?", "b/d.x", "c/d.x"),
+        ("a+(b).txt", "a+(b).txt", "aab.txt"),
+    ],
+)
+def test_a_file_pattern_is_a_glob(pattern: str, fitting: str, other: str) -> None:
+    assert matches(fitting, pattern) and not matches(other, pattern)
+
+
+def test_a_file_pattern_that_takes_for_ever_or_is_none_is_refused() -> None:
+    with pytest.raises(TaskFailure, match="takes too long"):
+        matches("a" * 2000, "**a" * 30 + "b")
+    with pytest.raises(TaskFailure, match="Not a file pattern"):
+        matches("a", "[z-a]")
