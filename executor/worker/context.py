@@ -164,11 +164,12 @@ class Context:
         environment: Mapping[str, str],
         on_line: Callable[[str, str], None],
         directory: Path | None = None,
+        *,
+        as_worker: bool = False,
     ) -> int:
         """Run a program in the working directory; `on_line` gets ("out" or "err", line). Its exit code."""
-        return self._tools.processes.run(
-            command, directory or self.working_directory, environment, self._attempt, on_line
-        )
+        folder = directory or self.working_directory
+        return self._tools.processes.run(command, folder, environment, self._attempt, on_line, as_worker=as_worker)
 
     @property
     def storage(self) -> Any:

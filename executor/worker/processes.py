@@ -61,11 +61,14 @@ class Processes:
         environment: Mapping[str, str],
         attempt: Attempt,
         on_line: Line,
+        *,
+        as_worker: bool = False,
     ) -> int:
         """The exit code (128 + n for signal n, as shells tell it). Raises OSError when it cannot be started."""
         self.watch_over()
         mine = self.environment(attempt.run_id) | {"HOME": str(directory)}
-        if self.account is not None:
+        account = None if as_worker else self.account
+        if account is not None:
             self._give(directory)
         process = subprocess.Popen(
             list(command),
@@ -75,9 +78,9 @@ class Processes:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            user=self.account.pw_uid if self.account else None,
-            group=self.account.pw_gid if self.account else None,
-            extra_groups=[] if self.account else None,
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
         )
         try:
             self._limit(process.pid)

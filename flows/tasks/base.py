@@ -134,8 +134,12 @@ class RunContext(Protocol):
         environment: Mapping[str, str],
         on_line: Callable[[str, str], None],
         directory: Any = None,
+        *,
+        as_worker: bool = False,
     ) -> int:
-        """Run a program in a process group of its own; `on_line` gets ("out" or "err", line). Its exit code."""
+        """Run a program in a process group of its own; `on_line` gets ("out" or "err", line). Its exit code.
+
+        `as_worker`: by the worker's own account, for programs of ours that run nothing of the flow's on this machine."""
 
     @property
     def storage(self) -> Any:

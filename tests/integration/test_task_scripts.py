@@ -11,6 +11,7 @@ import pytest
 from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
+from flows.tasks.scripts.docker import options_of
 from tests.integration.worker_support import Desk, desk, run_claimed, wait
 
 
@@ -279,3 +280,15 @@ def test_a_wrong_property_is_refused_when_the_flow_is_saved(kind: str) -> None:
             parse_flow(
                 f"id: f\nnamespace: n\ntasks:\n- {{id: one, type: io.kestra.plugin.scripts.{kind}, {properties}}}\n"
             )
+
+
+def test_a_container_gets_the_limits_of_the_flow_and_nothing_of_the_machine(table: Desk, worker: Worker) -> None:
+    given = {"networkMode": "none", "memory": {"memory": "512MB"}, "cpu": {"cpus": 1}, "pullPolicy": "IF_NOT_PRESENT"}
+    assert options_of(given) == ["--network", "none", "--pull", "missing", "--memory", "512M", "--cpus", "1"]
+    result = run(
+        table,
+        worker,
+        "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'],"
+        " taskRunner: {type: io.kestra.plugin.scripts.runner.docker.Docker, volumes: ['/:/host']}}",
+    )
+    assert "`volumes` of the Docker runner is not allowed" in str(result["error"])

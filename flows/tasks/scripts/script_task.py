@@ -98,7 +98,8 @@ class ScriptTask(RunnableTask):
     def _start(self, context: RunContext, command: Sequence[str], environment: dict[str, str], console: Console) -> int:
         if self._wants_docker():
             image = context.render(self.container_image or (self.docker or {}).get("image") or self.image)
-            return docker.run(context, image, command, environment, console.take)
+            properties = (self.task_runner.model_extra if self.task_runner is not None else self.docker) or {}
+            return docker.run(context, image, command, environment, console.take, properties)
         try:
             return context.run_process(command, environment, console.take)
         except FileNotFoundError as error:
