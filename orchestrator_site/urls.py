@@ -25,11 +25,11 @@ urlpatterns = [
     path("ready", health.ready, name="ready"),
     path("metrics", metrics.MetricsView.as_view(), name="metrics"),
     path("logout", LogoutView.as_view(), name="logout"),
-    path("admin/", admin.site.urls),
     path("api", openapi.explorer, name="api"),
     path("api/schema", openapi.SchemaView.as_view(), name="schema"),
     # The tenant's dialect first: a namespace or flow may be called `main` too.
     *_brought_by((f"api/v1/{TENANT}/", "api/v1/"), "executions.api.urls", "flows.api.urls"),
     re_path("^api/.*$", unknown.UnknownView.as_view()),
     *_brought_by(("",), "flows.pages.urls", "executions.pages.urls"),
+    path("admin/", admin.site.urls),  # after the pages: these answer its login
 ]

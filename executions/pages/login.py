@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import Throttled
 
@@ -24,3 +25,10 @@ class Login(LoginView):
         if answer.status_code == 200:
             auth.count_failure(key)
         return answer
+
+
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """The administration has no way in of its own: one form, one throttle. Who is in but no staff is told so."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("The administration is for staff. Ask an administrator to make you staff.")
+    return redirect_to_login(request.GET.get("next") or "/admin/")

@@ -3,10 +3,11 @@
 from django.urls import path, re_path
 
 from executions.pages import acting, execute, execution, flows, home, lists, logs, system
-from executions.pages.login import Login
+from executions.pages.login import Login, admin_login
 
 urlpatterns = [
     path("login", Login.as_view(), name="login"),
+    path("admin/login/", admin_login),
     path("", home.home, name="home"),
     path("executions", lists.executions, name="executions"),
     path("executions/bulk", acting.bulk),

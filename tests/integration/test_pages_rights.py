@@ -119,3 +119,18 @@ def test_everything_that_matches_is_only_what_one_may_act_on(seen: dict[str, str
     from executions.models import ExecutionRecord
 
     assert list(ExecutionRecord.objects.values_list("namespace", flat=True)) == ["team.other"]
+
+
+def test_the_administration_has_no_login_of_its_own(client: Client) -> None:
+    answer = client.get("/admin/login/?next=/admin/flows/flowrecord/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login?next=/admin/flows/flowrecord/")
+    assert client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302
+    assert reader("viewer").get("/admin/", follow=True).status_code == 403
+
+
+def test_a_name_tried_too_often_is_told_to_wait(client: Client) -> None:
+    for _ in range(10):
+        assert client.post("/login", {"username": "tried", "password": "wrong"}).status_code == 200
+    answer = client.post("/login", {"username": "tried", "password": "wrong"})
+    assert answer.status_code == 429
+    assert "Too many wrong passwords" in answer.content.decode()
