@@ -10,6 +10,7 @@ from typing import Any
 from executions.codec import dumps, loads
 from executions.named_sql import load as load_sql
 from flows.definition.durations import format_duration, parse_duration
+from flows.expressions import taint
 
 Json = Any
 Connection = Any
@@ -112,6 +113,10 @@ def purge_expired(connection: Connection, namespaces: Sequence[str] | None = Non
 
 def typed(value: Json, type_name: str | None) -> tuple[str, Json]:
     """The type and the value as stored. Without a type, the value tells. Raises InvalidKeyValue."""
+    if taint.is_tainted(value):
+        # Read as any other value, and secret again: it is sealed when it is written.
+        type_name, plain = typed(taint.reveal(value), type_name)
+        return type_name, taint.spread_values(plain)
     if type_name is None:
         return _guess(value)
     if type_name not in TYPES:

@@ -1,7 +1,11 @@
 """core.kv and core.state on the real worker and the real database."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from django.conf import settings
+
+from executions import encryption
 from tests.integration.worker_support import NAMESPACE, TaskBench
 
 KV = "io.kestra.plugin.core.kv."
@@ -96,3 +100,25 @@ def test_a_state_is_merged_read_and_deleted_per_name(bench: TaskBench) -> None:
     assert results["get"]["outputs"] == {"count": 2, "data": {"a": 2, "b": flow_id}}
     assert results["other"]["outputs"] == {"count": 0, "data": {}}
     assert (results["delete"]["outputs"], results["gone"]["outputs"]) == ({"deleted": True}, {"deleted": False})
+
+
+def test_a_secret_is_kept_encrypted_and_clear_to_later_expressions(
+    bench: TaskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = replace(settings.CELESTA, secrets={"WORD": "canary-word"})
+    monkeypatch.setattr(settings, "CELESTA", known)
+    results = bench.run(f"""
+- {{id: set, type: {KV}Set, key: k, value: "a {{{{ secret('WORD') }}}}"}}
+- {{id: map, type: {KV}Set, key: m, kvType: JSON, value: "{{{{ {{'w': secret('WORD')}} | toJson }}}}"}}
+- {{id: text, type: {KV}Set, key: t, kvType: STRING, value: "{{{{ secret('WORD') }}}}"}}
+- {{id: state, type: {STATE}Set, data: {{w: "{{{{ secret('WORD') | upper }}}}"}}}}
+- {{id: back, type: core.debug.Return, format: "{{{{ kv('k') | length }}}} {{{{ kv('m').w | length }}}} {{{{ kv('t') | length }}}}"}}
+- {{id: get, type: {STATE}Get}}
+- {{id: again, type: core.debug.Return, format: "{{{{ kv('k') }}}}"}}
+""")  # fmt: skip
+    assert {task_id: result.get("error") for task_id, result in results.items() if result["state"] != "SUCCESS"} == {}
+    # Even their lengths tell of the secret.
+    assert encryption.decrypt(results["back"]["outputs"]["value"]) == "13 11 11"
+    for table in ("key_values", "queues", "logs", "payloads"):
+        stored = bench.table.value(f"SELECT string_agg(t::text, '') FROM {table} t") or ""
+        assert "canary" not in stored.lower(), table
