@@ -13,7 +13,7 @@ from executions.transitions import effects as fx
 from flows.definition.parse import parse_flow
 from flows.definition.states import State
 from tests.unit.engine.driver import Data, Driver, fail, flow, log, task
-from tests.unit.engine.test_any_order import forget, pending
+from tests.unit.engine.test_any_order import forget, killed_to_the_end, pending
 
 RETRY = {"type": "constant", "interval": "PT1S", "maxAttempt": 2}
 FIRST_TRY = "{{ taskrun.attemptsCount == 0 }}"
@@ -158,4 +158,15 @@ def test_a_pause_by_hand_at_any_moment_loses_nothing(tasks: list[Data], choices:
     while driver.state in control.RESUMABLE:
         control.resume(driver.flow, driver.execution, driver.now)
         begun(driver)
+    check(played(driver, choices))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(tasks=TASKS, errors=st.lists(leaf(), max_size=1), choices=st.data())
+def test_a_kill_at_any_moment_ends_any_flow(tasks: list[Data], errors: list[Data], choices: st.DataObject) -> None:
+    ids = itertools.count()
+    driver = Driver(parse_flow(flow(*numbered(tasks, ids), errors=numbered(errors, ids)))).start()
+    played(driver, choices, steps=choices.draw(st.integers(0, 10)))
+    if driver.state in control.KILLABLE:
+        killed_to_the_end(driver)
     check(played(driver, choices))

@@ -133,19 +133,20 @@ def test_a_kill_at_any_moment_ends_everything(choices: st.DataObject) -> None:
         driver.step(one)
     if driver.state.is_terminal:
         return
+    killed_to_the_end(driver)
+
+
+def killed_to_the_end(driver: Driver) -> None:
+    """A kill, and everything that is told of it obeys."""
     control.kill(driver.flow, driver.execution, driver.now)
     driver.changed("kill")
     driver.timers.pop(("kill", ""), None)
-    for _ in range(100):
-        if driver.ended:
-            break
-        for job in list(driver.jobs):
-            forget(driver, [driver.report(job, State.KILLED)])
-            driver.step(driver.report(job, State.KILLED))
-        for order in list(driver.started):
-            driver.child_state = State.KILLED
-            one = driver.child_end(order)
-            forget(driver, [one])
-            driver.step(one)
-    assert (driver.state, driver.ended, driver.jobs) == (State.KILLED, True, [])
+    driver.child_state = State.KILLED
+    while not driver.ended:
+        told: list[Message] = [driver.report(job, State.KILLED) for job in driver.jobs]
+        told += [driver.child_end(order) for order in driver.started if (order.parent_task_run or {})["wait"]]
+        assert told, driver.states()
+        forget(driver, told)
+        driver.step(*told)
+    assert (driver.state, driver.jobs) == (State.KILLED, [])
     assert all(run.state.is_terminal for run in driver.runs())
