@@ -120,7 +120,7 @@ def begun(driver: Driver) -> Driver:
     return driver
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(tasks=TASKS, errors=st.lists(leaf(), max_size=1), last=st.lists(leaf(), max_size=1), choices=st.data())
 def test_any_flow_ends_and_can_be_restarted_and_replayed(
     tasks: list[Data], errors: list[Data], last: list[Data], choices: st.DataObject
@@ -145,7 +145,7 @@ def test_any_flow_ends_and_can_be_restarted_and_replayed(
         check(played(begun(driver), choices))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(tasks=TASKS, choices=st.data())
 def test_a_pause_by_hand_at_any_moment_loses_nothing(tasks: list[Data], choices: st.DataObject) -> None:
     driver = Driver(parse_flow(flow(*numbered(tasks, itertools.count())))).start()
@@ -161,7 +161,7 @@ def test_a_pause_by_hand_at_any_moment_loses_nothing(tasks: list[Data], choices:
     check(played(driver, choices))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(tasks=TASKS, errors=st.lists(leaf(), max_size=1), choices=st.data())
 def test_a_kill_at_any_moment_ends_any_flow(tasks: list[Data], errors: list[Data], choices: st.DataObject) -> None:
     ids = itertools.count()
