@@ -14,8 +14,9 @@ import orjson
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
+from executions import audit
 from executions.api import forms
-from executions.api.auth import refuse_foreign_origin
+from executions.api.auth import Caller, refuse_foreign_origin
 from executions.api.executions import WAIT_SECONDS, kind_of, page_url
 from executions.api.serialize import execution_of_row
 from executions.ids import new_id, to_base62
@@ -27,6 +28,7 @@ from executions.live.http import (
     Refusal,
     Scope,
     Send,
+    address_of,
     answer,
     caller_of,
     header,
@@ -64,7 +66,7 @@ class Create:
             body = await read_body(receive, _MOST_BYTES)
             if not body.is_whole:
                 raise HandOn
-            await self._created(scope, send, namespace, flow_id, body.content, caller.user.pk)
+            await self._created(scope, send, namespace, flow_id, body.content, caller)
         except HandOn:
             await self._handed_on(scope, body.again(receive), send)
         except Refusal as refusal:
@@ -73,7 +75,9 @@ class Create:
             status, message, violations = self._describe(error)
             await refuse(send, scope, Refusal(status, message, violations=violations))
 
-    async def _created(self, scope: Scope, send: Send, namespace: str, flow_id: str, body: bytes, user: Any) -> None:
+    async def _created(
+        self, scope: Scope, send: Send, namespace: str, flow_id: str, body: bytes, caller: Caller
+    ) -> None:
         query = query_of(scope)
         labels = forms.labels(query)
         refuse_system_labels(labels)
@@ -83,15 +87,16 @@ class Create:
             labels=labels,
             schedule_date=forms.moment(query, "scheduleDate"),
             kind=kind_of(query),
-            execution_id=_keyed_id(user, namespace, flow_id, key) if key else new_id(),
+            execution_id=_keyed_id(caller.user.pk, namespace, flow_id, key) if key else new_id(),
         )
+        note = _note(scope, caller, start)
         wanted = (namespace, flow_id, forms.number(query, "revision"), inputs, start)
         if not forms.switch(query, "wait"):
-            await answer(send, 200, await creator.current.create(*wanted, keyed=bool(key)))
+            await answer(send, 200, await creator.current.create(*wanted, keyed=bool(key), note=note))
             return
         # Subscribe first: an execution that ends at once is seen to end.
         async with fanout.current().watching(start.execution_id) as watch:
-            await creator.current.create(*wanted, keyed=bool(key))
+            await creator.current.create(*wanted, keyed=bool(key), note=note)
             await answer(send, 200, await _at_the_end(watch))
 
     async def _handed_on(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,6 +130,13 @@ async def _at_the_end(watch: Watch) -> bytes:
         raise Refusal(404, f"Not Found: execution {watch.id} was deleted")
     url = page_url(watch.row["namespace"], watch.row["flow_id"], watch.id)
     return orjson.dumps(execution_of_row(watch.row, watch.ordered_runs(), url=url))
+
+
+def _note(scope: Scope, caller: Caller, start: Start) -> audit.Entry:
+    """As the site's middleware notes what goes through Django."""
+    action = "POST executions/{namespace}/{flow_id}"
+    facts = {"status": 200, "execution": start.execution_id}
+    return audit.Entry(caller.user.get_username(), action, scope["path"], facts, address_of(scope))
 
 
 def _keyed_id(user: Any, namespace: str, flow_id: str, key: str) -> str:

@@ -134,7 +134,7 @@ async def caller_of(scope: Scope) -> Caller:
     if at_once is not None:
         return at_once
     try:
-        found: Caller | None = await in_thread(_identify, given, header(scope, b"cookie"), _address(scope))
+        found: Caller | None = await in_thread(_identify, given, header(scope, b"cookie"), address_of(scope))
     except APIException as error:
         headers = ((b"www-authenticate", CHALLENGE.encode()),) if error.status_code == 401 else ()
         raise Refusal(error.status_code, str(error.detail), headers) from None
@@ -145,7 +145,7 @@ async def caller_of(scope: Scope) -> Caller:
     return found
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     return str(scope["client"][0]) if scope.get("client") else ""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from django.db import close_old_connections, connections
 
 from executions import database, store
 from executions.live import asgi, fanout, sse, websocket
+from executions.models import AuditRecord
 from executions.queue import postgres as queue
 from executions.state import Execution
 from flows.definition.states import State
@@ -316,5 +318,16 @@ def test_a_repeated_key_creates_once_and_waiting_answers_the_end() -> None:
         assert first == second
         other = json.loads((await answer("POST", path + "/", basic("root")))["body"])
         assert other["id"] != first and other["state"]["current"] == "CREATED"
+        noted = await in_thread(_creates_noted)
+        assert noted[-1] == ("root", "POST executions/{namespace}/{flow_id}", other["id"])
 
     in_loop(test)
+
+
+def _creates_noted() -> list[tuple[str, str, str]]:
+    """Notes of creates are written within a second or two."""
+    deadline = time.monotonic() + 10
+    rows = AuditRecord.objects.filter(action__startswith="POST executions").order_by("id")
+    while time.monotonic() < deadline and rows.count() < 3:
+        time.sleep(0.05)
+    return list(rows.values_list("actor", "action", "detail__execution"))
