@@ -23,6 +23,7 @@ from flows.access import Role
 log = logging.getLogger("celesta.live")
 HEARTBEAT_SECONDS = 10.0
 RECHECK_SECONDS = 4.0  # a logout or a withdrawn right ends the stream within this time
+SLOW_SECONDS = 30.0  # a client that takes nothing for so long is let go; the others never wait for it
 APPEAR_SECONDS = 10.0  # a follower may come before the execution is committed
 _LINES_AT_ONCE = 500
 # Executions with many task runs are sent whole no more often than this.
@@ -51,13 +52,18 @@ class Stream:
     async def write(self, body: bytes) -> None:
         if self._gone.done():
             raise Disconnected
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        except TimeoutError:
+            raise Disconnected from None
         self._beat = time.monotonic()
 
     async def close(self) -> None:
         self._gone.cancel()
         with suppress(Exception):
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with asyncio.timeout(1):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def wait(self, event: asyncio.Event, seconds: float | None = None) -> None:
         """Until the event, at most `seconds`; beats and checks meanwhile. Raises Disconnected."""

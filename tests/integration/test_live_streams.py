@@ -68,7 +68,9 @@ def http(method: str, path: str, headers: Headers) -> ApplicationCommunicator:
         "server": ("localhost", 80),
         "scheme": "http",
     }
-    return ApplicationCommunicator(application, scope)
+    made = ApplicationCommunicator(application, scope)
+    made.scope = scope
+    return made
 
 
 async def answer(method: str, path: str, headers: Headers | None = None) -> dict[str, Any]:
@@ -302,6 +304,29 @@ def test_a_withdrawn_right_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> N
             assert (await following())["id"] == "progress"
             await in_thread(NamespaceGrant.objects.all().delete)
             assert await following() == {}
+
+    in_loop(test)
+
+
+def test_a_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "SLOW_SECONDS", 0.3)
+    administrator()
+    execution = stored(state=State.RUNNING)
+
+    async def test() -> None:
+        begun = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            if begun.is_set():
+                await asyncio.Event().wait()
+            begun.set()
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        scope = http("GET", f"/api/v1/executions/{execution.id}/follow", basic("root")).scope
+        await asyncio.wait_for(application(scope, receive, send), 10)
+        assert begun.is_set() and fanout.figures().followers == 0
 
     in_loop(test)
 

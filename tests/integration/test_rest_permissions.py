@@ -194,7 +194,7 @@ def test_every_route_refuses_who_is_not_known(values: dict[str, str], header: st
 def test_no_route_shows_or_changes_anything_of_another_namespace(values: dict[str, str]) -> None:
     caller = Rest(member("eve", "namespace_admin", "other"), raise_request_exception=False)
     before = fingerprint()
-    leaks = []
+    leaks: list[Any] = []
     for route in routes(values):
         if route.is_open:
             continue
@@ -204,9 +204,11 @@ def test_no_route_shows_or_changes_anything_of_another_namespace(values: dict[st
                 text = content(answer)
                 shown = CANARY in text.replace(f"/{CANARY}.txt", "") and CANARY not in route.path
                 shown = shown or (answer.status_code < 300 and values["execution_id"] in text)
-                if shown or answer.status_code >= 500 or fingerprint() != before:
+                if shown or answer.status_code >= 500:
                     leaks.append((method, route.path, answer.status_code, text[:200]))
-                    before = fingerprint()
+            if method != "GET" and fingerprint() != before:
+                leaks.append((method, route.path, "changed something"))
+                before = fingerprint()
     assert leaks == []
 
 
