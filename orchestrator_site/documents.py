@@ -63,7 +63,7 @@ def _compatibility() -> str:
             *_section("Actions on executions", _rows([*sorted(ACTIONS), "replay-from", "bulk", "eval"], facts.ACTIONS)),
             "## Cases of the judge that are not met",
             "",
-            *(f"- `{name}`: {reason}." for name, reason in facts.CASES.items()),
+            *([f"- `{name}`: {reason}." for name, reason in facts.CASES.items()] or ["None is known."]),
             "",
             "## Kestra's known quirks",
             "",
