@@ -44,9 +44,6 @@ class CelestaSettings:
     worker_concurrency: int
     broker_url: str | None
     queue_backend: str
-    kafka_bootstrap_servers: str
-    kafka_poll_ms: int
-    kafka_commit_interval_ms: int
     queues_retention: timedelta
     queues_retention_high_cardinality: timedelta
     queues_clean_interval: timedelta
@@ -99,10 +96,8 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         worker_pool=_choice(environ, "WORKER_POOL", "threads", {"threads", "prefork", "solo"}),
         worker_concurrency=_integer(environ, "WORKER_CONCURRENCY", max(8, 4 * (os.cpu_count() or 2)), low=1, high=1024),
         broker_url=environ.get("CELERY_BROKER_URL") or None,
-        queue_backend=_choice(environ, "QUEUE_BACKEND", "postgres", {"postgres", "kafka"}),
-        kafka_bootstrap_servers=environ.get("KAFKA_BOOTSTRAP_SERVERS") or "localhost:9092",
-        kafka_poll_ms=_integer(environ, "KAFKA_POLL_MS", 25, low=1, high=60_000),
-        kafka_commit_interval_ms=_integer(environ, "KAFKA_COMMIT_INTERVAL_MS", 25, low=1, high=60_000),
+        # `kafka` is a later version's: refused here, not taken and ignored.
+        queue_backend=_choice(environ, "QUEUE_BACKEND", "postgres", {"postgres"}),
         queues_retention=_duration(environ, "QUEUES_RETENTION", "P7D"),
         queues_retention_high_cardinality=_duration(environ, "QUEUES_RETENTION_HIGH_CARDINALITY", "PT1H"),
         queues_clean_interval=_duration(environ, "QUEUES_CLEAN_INTERVAL", "PT1H"),

@@ -62,6 +62,7 @@ def test_secrets_are_decoded_also_when_their_base64_has_line_breaks(tmp_path: Pa
         ("CELESTA_PORT", "0"),
         ("EXECUTOR_THREADS", "0"),
         ("QUEUE_BACKEND", "rabbit"),
+        ("QUEUE_BACKEND", "kafka"),
         ("QUEUES_RETENTION", "7 days"),
         ("QUEUES_RETENTION", "P1M"),
         ("CELESTA_GLOBALS", "[1]"),
