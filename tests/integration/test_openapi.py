@@ -80,6 +80,7 @@ def things(admin: Rest) -> Rest:
     return admin
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("ignore")
 def test_no_request_made_from_the_document_is_answered_by_a_500(things: Rest) -> None:
     import schemathesis

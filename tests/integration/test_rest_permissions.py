@@ -146,6 +146,13 @@ def bodies(values: dict[str, str]) -> list[Any]:
     ]
 
 
+def bodies_for(route: Route, method: str, values: dict[str, str]) -> list[Any]:
+    """The dialects share their views: all bodies for one of them, one for the other."""
+    if method == "GET":
+        return [None]
+    return bodies(values)[:1] if route.path.startswith("/api/v1/main/") else bodies(values)
+
+
 def fingerprint() -> str:
     """Of everything that a write could have touched."""
     tables = ("flows", "executions", "task_runs", "logs", "metrics", "key_values", "triggers", "queues", "worker_jobs")
@@ -191,6 +198,7 @@ def test_every_route_refuses_who_is_not_known(values: dict[str, str], header: st
     assert fingerprint() == before
 
 
+@pytest.mark.timeout(400)  # some thousand requests: seconds, but minutes on a machine that has other things to do
 def test_no_route_shows_or_changes_anything_of_another_namespace(values: dict[str, str]) -> None:
     caller = Rest(member("eve", "namespace_admin", "other"), raise_request_exception=False)
     before = fingerprint()
@@ -199,7 +207,7 @@ def test_no_route_shows_or_changes_anything_of_another_namespace(values: dict[st
         if route.is_open:
             continue
         for method in route.methods:
-            for body in bodies(values) if method != "GET" else [None]:
+            for body in bodies_for(route, method, values):
                 answer = caller.call(method, f"{route.path}?{QUERY}", body)
                 text = content(answer)
                 shown = CANARY in text.replace(f"/{CANARY}.txt", "") and CANARY not in route.path
@@ -212,6 +220,7 @@ def test_no_route_shows_or_changes_anything_of_another_namespace(values: dict[st
     assert leaks == []
 
 
+@pytest.mark.timeout(400)
 def test_a_viewer_reads_and_changes_nothing(values: dict[str, str]) -> None:
     caller = Rest(member("vera", "viewer", HIDDEN), raise_request_exception=False)
     before = fingerprint()
@@ -222,7 +231,7 @@ def test_a_viewer_reads_and_changes_nothing(values: dict[str, str]) -> None:
         for method in route.methods:
             if role_of(route.view, method) <= Role.VIEWER:
                 continue
-            for body in bodies(values):
+            for body in bodies_for(route, method, values):
                 answer = caller.call(method, f"{route.path}?{QUERY}", body)
                 if answer.status_code != 403:
                     allowed.append((method, route.path, answer.status_code, content(answer)[:100]))
