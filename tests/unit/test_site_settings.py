@@ -22,7 +22,6 @@ def test_everything_has_a_working_default(tmp_path: Path) -> None:
     assert settings.queues_retention == timedelta(days=7)
     assert settings.queues_retention_high_cardinality == settings.queues_clean_interval == timedelta(hours=1)
     assert settings.queue_backend == "postgres"
-    assert (settings.kafka_poll_ms, settings.kafka_commit_interval_ms) == (25, 25)
     assert settings.admin_username == "admin" and settings.admin_password is None
     assert settings.broker_url is None
 
