@@ -78,7 +78,7 @@ class Process:
         assert self.popen.poll() is None, self.said()
         return bool(self._plant.value("SELECT count(*) FROM service_instances WHERE pid = %s", self.pid))
 
-    def wait_until_ready(self, seconds: float = 30) -> "Process":
+    def wait_until_ready(self, seconds: float = 60) -> "Process":
         eventually(self.is_enlisted, seconds, f"the start of {self.command}")
         return self
 
@@ -112,6 +112,7 @@ class Plant:
     """Executors, workers and web processes on one database, to which this process's own Django points as well."""
 
     def __init__(self, conninfo: str, folder: Path) -> None:
+        from orchestrator_site.children import SUPERVISOR_VARIABLE
         from orchestrator_site.postgres import url_of
 
         self.conninfo, self.folder = conninfo, folder
@@ -123,6 +124,7 @@ class Plant:
             "CELESTA_HOME": str(folder / "home"),
             "CELESTA_ADMIN_USERNAME": USERNAME,
             "CELESTA_ADMIN_PASSWORD": PASSWORD,
+            SUPERVISOR_VARIABLE: str(os.getpid()),  # a test run that is killed leaves nothing behind
         }
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -143,7 +145,7 @@ class Plant:
         self.port = port
         self._administrator()
         process = self.start("run_web", CELESTA_PORT=str(port), **variables)
-        eventually(lambda: self.get("/health", none_on_error=True), 30, lambda: f"the web process: {process.said()}")
+        eventually(lambda: self.get("/health", none_on_error=True), 60, lambda: f"the web process: {process.said()}")
         return process
 
     def _administrator(self) -> None:

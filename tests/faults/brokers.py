@@ -96,6 +96,7 @@ class RabbitMQ(Broker):
     def __init__(self, program: str, folder: Path) -> None:
         super().__init__(program, folder)
         self._names, self._distribution = find_free_port(), find_free_port()
+        self._name_server: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:  # type: ignore[override]
@@ -120,12 +121,22 @@ class RabbitMQ(Broker):
             "ERL_EPMD_PORT": str(self._names),
         }
 
+    def start(self) -> "Broker":
+        """Erlang's name server is started first, as a child of ours: left to RabbitMQ it would outlive it as a daemon."""
+        if self._name_server is None:
+            epmd = shutil.which("epmd")
+            assert epmd is not None, "RabbitMQ comes with Erlang's epmd"
+            self._name_server = subprocess.Popen(
+                [epmd, "-port", str(self._names), "-address", "127.0.0.1"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        return super().start()
+
     def end(self) -> None:
-        """Erlang's name server is a daemon of its own."""
         self.kill()
-        found = shutil.which("epmd") or "epmd"
-        with suppress(OSError):
-            subprocess.run([found, "-port", str(self._names), "-kill"], capture_output=True, check=False)
+        if self._name_server is not None:
+            self._name_server.kill()
+            self._name_server.wait()
 
 
 KINDS: dict[str, Any] = {"redis": Redis, "rabbitmq": RabbitMQ}

@@ -4,7 +4,6 @@ better."""
 import random
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,17 +21,21 @@ tasks:
 UNCLAIMED = "SELECT id, token FROM worker_jobs WHERE claimed_by IS NULL"
 
 
-@pytest.fixture(params=KINDS)
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     kind = KINDS[request.param]
     program = kind.find()
     if program is None:
         pytest.skip(f"no {kind.package} found (Debian: apt-get install {kind.package})")
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    server = kind(program, folder).start()
-    yield server
-    server.end()
+    started = kind(program, tmp_path_factory.mktemp("broker")).start()
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def broker(server: Broker) -> Broker:
+    server.lose_messages()
+    return server
 
 
 def test_messages_of_a_broker_that_are_lost_and_doubled_change_nothing(plant: Plant, broker: Broker) -> None:
