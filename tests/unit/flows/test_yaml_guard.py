@@ -39,10 +39,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("text", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_is_refused_with_a_reason_in_under_a_second(text: str, reason: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: a busy machine proves nothing
     with pytest.raises(YamlRefused, match=reason) as refused:
         read_documents(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert refused.value.line >= 1 and refused.value.column >= 1
 
 
