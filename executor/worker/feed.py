@@ -15,17 +15,22 @@ from executor.worker.slots import PATIENCE, Held, Slots
 log = logging.getLogger("celesta.worker")
 # A full look without a notification: the safety net for lost ones and for ids that were committed late.
 FULL_LOOK = 1.0
+IDLE_POLL = 0.5
 
 
 class Feed:
     """Used by one thread."""
 
-    def __init__(self, slots: Slots, claims: Claims, identity: Identity, lock_out: Callable[[], bool]) -> None:
+    def __init__(
+        self, slots: Slots, claims: Claims, identity: Identity, lock_out: Callable[[], bool], poll: float = IDLE_POLL
+    ) -> None:
+        """`poll`: seconds until the first look without a notification; doubled up to IDLE_POLL while there is nothing."""
         self._slots, self._claims, self._identity, self._lock_out = slots, claims, identity, lock_out
         self._listening: Any = None
         self._announced = True
         self._last_look = 0.0
         self._pause = 0.05
+        self._poll = self._idle = poll
 
     def next_jobs(self, queues: Sequence[str], timeout: float) -> list[Held]:
         """Claimed jobs as soon as there are some; [] when `timeout` seconds passed without."""
@@ -70,10 +75,12 @@ class Feed:
             if room > len(jobs):
                 jobs += self._claims.claim(self._identity.id, queue, room - len(jobs))
         self._slots.hungry = len(jobs) >= room
+        if jobs:
+            self._idle = self._poll
         return jobs
 
     def _wait(self, left: float) -> None:
-        left = min(left, self._last_look + FULL_LOOK - time.monotonic() + 0.001)
+        left = min(left, self._last_look + FULL_LOOK - time.monotonic() + 0.001, self._idle)
         if self._slots.is_waiting():
             left = min(left, PATIENCE)
         sources: list[Any] = [self._slots.wake_reader]
@@ -83,6 +90,9 @@ class Feed:
         except LOST:
             left = min(left, 0.2)
         readable = select.select(sources, [], [], max(left, 0.0))[0]
+        if not readable and left >= self._idle:
+            self._announced = True  # notifications may be lost: look all the same
+            self._idle = min(self._idle * 2, IDLE_POLL)
         if self._slots.wake_reader in readable:
             read(self._slots.wake_reader, 4096)
         if len(readable) > 1 or (readable and readable[0] != self._slots.wake_reader):

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.conf import settings
+
 from executions.ids import to_base62
 from executions.messages import iso
 from executor.worker import run
@@ -30,7 +32,8 @@ class Worker:
         self.claims = Claims(self.slots)
         self.flusher = Flusher(self.slots.forget)
         self.identity = Identity(queues, threads, self.slots.known, self.kill, self._held_for_dead, self.drain)
-        self.feed = Feed(self.slots, self.claims, self.identity, lambda: self.identity.draining)
+        poll = settings.CELESTA.executor_poll_ms / 1000
+        self.feed = Feed(self.slots, self.claims, self.identity, lambda: self.identity.draining, poll)
         self.watch = Watch(self.slots, self._announce, self._send_logs, self._give_up)
         self.tools = Tools()
 
