@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
+from executions.ids import to_base62
 from flows.definition.states import TERMINAL
 
 _STATES = sorted(str(state) for state in TERMINAL)  # sorted: a set has another order in each process
@@ -58,7 +59,7 @@ class ExecutionRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.namespace}.{self.flow_id} {self.id}"
+        return f"{self.namespace}.{self.flow_id} {to_base62(self.pk)}"
 
 
 class TaskRunRecord(models.Model):

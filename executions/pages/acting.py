@@ -12,6 +12,7 @@ from executions import actions
 from executions.ids import to_base62
 from executions.models import ExecutionRecord, TaskRunRecord
 from executions.pages import fields, lists
+from executions.pages.execution import allowed_actions
 from executions.pages.rights import execution_or_404
 from executions.state import Execution
 from flows import catalog
@@ -163,6 +164,9 @@ def _chosen(request: HttpRequest) -> list[str]:
 def resume(request: HttpRequest, execution_id: str) -> HttpResponse:
     """At once when the pause asks for nothing, else after the form of its `onResume` inputs."""
     record = execution_or_404(request, execution_id, Role.OPERATOR)
+    if request.method == "GET" and "resume" not in allowed_actions(record.state):
+        messages.warning(request, f"It is {record.state.lower()}, not paused: there is nothing to resume.")
+        return redirect("execution", execution_id=execution_id)
     wanted = _asked_for(record)
     if request.method == "GET":
         context = {"execution": record, "execution_id": execution_id, "fields": fields.build(wanted)}

@@ -10,7 +10,6 @@ from django.shortcuts import render
 
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord
-from flows.api.errors import Unprocessable
 from flows.definition.durations import parse_duration
 from flows.definition.states import TERMINAL, State
 from flows.pages import reading
@@ -18,6 +17,7 @@ from flows.pages.rights import access_of, page
 
 SIZE = 50
 MOST_COUNTED = 10_000
+_EVER = timedelta(days=36_500)
 RANGES = (("PT1H", "last hour"), ("P1D", "last day"), ("P7D", "last week"), ("P30D", "last month"))
 COLUMNS = (("labels", "labels"), ("started", "started"), ("duration", "duration"), ("id", "execution"))
 _SORTS = {
@@ -84,10 +84,12 @@ def _uuid(text: str) -> Any:
 
 
 def range_of(text: str) -> timedelta:
+    """How far back the list goes; what is no duration, or goes back too far for a date, limits nothing."""
     try:
-        return parse_duration(text)
-    except Unprocessable:
-        return timedelta(days=36_500)
+        found = parse_duration(text)
+    except (ValueError, OverflowError):
+        return _EVER
+    return found if timedelta() <= found < _EVER else _EVER
 
 
 def ordered(rows: "QuerySet[ExecutionRecord]", sort: str) -> "QuerySet[ExecutionRecord]":

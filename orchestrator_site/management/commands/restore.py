@@ -17,10 +17,17 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask: what is there now is lost")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["yes"] and input("This replaces all that is there now. Go on? [y/N] ").strip().lower() != "y":
+        if not options["yes"] and not _agreed():
             raise CommandError("nothing was changed")
         connections.close_all()
         try:
             backup.load(options["file"].absolute(), self.stdout.write)
         except backup.BackupError as error:
             raise CommandError(str(error)) from None
+
+
+def _agreed() -> bool:
+    try:
+        return input("This replaces all that is there now. Go on? [y/N] ").strip().lower() == "y"
+    except EOFError:  # nobody to ask
+        return False

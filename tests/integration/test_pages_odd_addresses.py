@@ -1,0 +1,58 @@
+"""Addresses that somebody typed or cut off: an answer that helps, never an error of the server."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from executions import actions
+from executions.models import ExecutionRecord
+from flows import catalog
+
+pytestmark = pytest.mark.django_db
+
+FLOW = "id: work\nnamespace: team\ntasks:\n  - id: a\n    type: io.kestra.plugin.core.log.Log\n    message: hi\n"
+
+
+@pytest.fixture
+def reader(db: object) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("odd", password="x"))
+    return client
+
+
+@pytest.mark.parametrize("since", ["banana", "P999999999999D", "P3000000D", "-P1D", "P"])
+def test_a_range_that_is_none_limits_nothing(reader: Client, since: str) -> None:
+    catalog.create(FLOW)
+    execution = actions.trigger("team", "work")
+    answer = reader.get("/executions", {"since": since})
+    assert answer.status_code == 200
+    assert execution.id in answer.content.decode()
+    assert reader.get("/logs", {"since": since}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address", ["/executions?q=%00", "/logs?q=%00", "/flows?q=a%00", "/executions?label=a:%00", "/flows/a%00/b"]
+)
+def test_a_nul_character_is_a_bad_request(reader: Client, address: str) -> None:
+    assert reader.get(address).status_code == 400
+
+
+@pytest.mark.parametrize("address", ["/nothing/here", "/admin/nothing/"])
+def test_an_unknown_address_is_told_in_words_of_people(reader: Client, address: str) -> None:
+    answer = reader.get(address)
+    assert answer.status_code == 404
+    assert "There is nothing here, or you may not see it." in answer.content.decode()
+
+
+def test_what_is_not_paused_has_no_form_to_resume_it(reader: Client) -> None:
+    catalog.create(FLOW)
+    execution = actions.trigger("team", "work")
+    answer = reader.get(f"/executions/{execution.id}/resume", follow=True)
+    assert answer.redirect_chain == [(f"/executions/{execution.id}", 302)]
+    assert "not paused" in answer.content.decode()
+
+
+def test_the_administration_names_an_execution_by_the_id_that_everybody_uses(reader: Client) -> None:
+    catalog.create(FLOW)
+    execution = actions.trigger("team", "work")
+    assert str(ExecutionRecord.objects.get()) == f"team.work {execution.id}"
