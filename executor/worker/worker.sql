@@ -77,7 +77,10 @@ hints AS (
     INSERT INTO queues (stream, type, execution_id, body, tries, created)
     SELECT true, 'log', execution_id, jsonb_build_object('ids', jsonb_build_array(min(id), max(id))), 0,
         clock_timestamp()
-    FROM lines GROUP BY execution_id),
+    FROM lines
+    -- Lines of a fenced attempt may come after the end, when nobody follows and the last message alone shall stay.
+    WHERE EXISTS (SELECT 1 FROM worker_jobs j WHERE j.execution_id = lines.execution_id)
+    GROUP BY execution_id),
 measured AS (
     INSERT INTO metrics (execution_id, namespace, flow_id, task_id, task_run_id, name, kind, value, tags,
                          timestamp)
