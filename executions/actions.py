@@ -226,12 +226,12 @@ def set_task_state(execution_id: str, task_run_id: str, state: State) -> Executi
     )
 
 
-def set_labels(execution_id: str, labels: Labels) -> Execution:
+def set_labels(execution_id: str, labels: Labels, *, replace: bool = False) -> Execution:
     wanted = label_list(labels)
     return _control(
         execution_id,
         "labels",
-        lambda flow, execution, now: control.set_labels(flow, execution, now, wanted),
+        lambda flow, execution, now: control.set_labels(flow, execution, now, wanted, replace=replace),
     )
 
 

@@ -67,10 +67,7 @@ def _task_state(record: ExecutionRecord, request: HttpRequest, execution_id: str
 
 
 def _labels(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
-    """What the system keeps among the labels stays."""
-    kept = [label for label in record.labels if label["key"].startswith("system.")]
-    given = label_words(request.POST.get("labels", ""))
-    return actions.set_labels(execution_id, [*kept, *actions.label_list(given)])
+    return actions.set_labels(execution_id, label_words(request.POST.get("labels", "")), replace=True)
 
 
 class WrongForm(Exception):
@@ -155,7 +152,7 @@ def _chosen(request: HttpRequest) -> list[str]:
     if not request.POST.get("everything"):
         return request.POST.get("ids", "").split()[:MOST_AT_ONCE]
     visible = access_of(request).filter(ExecutionRecord.objects.filter(deleted=False), Role.OPERATOR)
-    query = QueryDict(request.POST.get("query", "").removeprefix("?"))
+    query = QueryDict(request.POST.get("query", "").removeprefix("?").replace("%00", ""))
     rows = lists.ordered(lists.filtered(visible, query), query.get("sort", ""))
     return [to_base62(pk) for pk in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]]
 

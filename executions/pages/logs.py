@@ -84,6 +84,7 @@ def _around(text: str, zone: str) -> datetime | None:
     """Five minutes to both sides of a moment of the reader's."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
-    except (ValueError, ZoneInfoNotFoundError):
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+        return moment if 1970 <= moment.astimezone(UTC).year < 9999 else None
+    except (ValueError, OverflowError, ZoneInfoNotFoundError):
         return None

@@ -184,9 +184,12 @@ def set_task_state(flow: Flow, execution: Execution, now: datetime, task_run_id:
     return Step()
 
 
-def set_labels(flow: Flow, execution: Execution, now: datetime, labels: Sequence[Mapping[str, str]]) -> Step:
-    """The given ones come over those it has; system labels are not for users."""
-    merged = {label["key"]: label["value"] for label in execution.labels}
+def set_labels(
+    flow: Flow, execution: Execution, now: datetime, labels: Sequence[Mapping[str, str]], *, replace: bool = False
+) -> Step:
+    """The given ones come over those it has, or in their place; system labels are not for users and stay."""
+    kept = [label for label in execution.labels if not replace or label["key"].startswith(SYSTEM)]
+    merged = {label["key"]: label["value"] for label in kept}
     for label in labels:
         key, value = label.get("key"), label.get("value")
         if not key or value is None or key.startswith(SYSTEM):

@@ -31,7 +31,15 @@ def test_a_range_that_is_none_limits_nothing(reader: Client, since: str) -> None
 
 
 @pytest.mark.parametrize(
-    "address", ["/executions?q=%00", "/logs?q=%00", "/flows?q=a%00", "/executions?label=a:%00", "/flows/a%00/b"]
+    "address",
+    [
+        "/executions?q=%00",
+        "/logs?q=%00",
+        "/flows?namespace=a%00",
+        "/executions?label=a:%00",
+        "/flows/a%00/b",
+        "/admin/executions/executionrecord/?state=%00",
+    ],
 )
 def test_a_nul_character_is_a_bad_request(reader: Client, address: str) -> None:
     assert reader.get(address).status_code == 400
@@ -56,3 +64,17 @@ def test_the_administration_names_an_execution_by_the_id_that_everybody_uses(rea
     catalog.create(FLOW)
     execution = actions.trigger("team", "work")
     assert str(ExecutionRecord.objects.get()) == f"team.work {execution.id}"
+
+
+@pytest.mark.parametrize("around", ["9999-12-31T23:59", "0001-01-01T00:00", "0001-01-01T00:00+14:00", "tomorrow"])
+def test_a_moment_beyond_any_log_line_is_passed_over(reader: Client, around: str) -> None:
+    assert reader.get("/logs", {"around": around}).status_code == 200
+
+
+def test_the_labels_of_the_dialog_replace_the_present_ones_but_those_of_the_system(reader: Client) -> None:
+    catalog.create(FLOW)
+    execution = actions.trigger("team", "work", labels={"old": "1", "both": "2"})
+    answer = reader.post(f"/executions/{execution.id}/labels", {"labels": "both:3 new:4"})
+    assert answer.status_code == 200, answer.content
+    labels = {label["key"]: label["value"] for label in ExecutionRecord.objects.get().labels}
+    assert labels == {"system.correlationId": execution.id, "both": "3", "new": "4"}
