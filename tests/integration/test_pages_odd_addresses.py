@@ -78,3 +78,11 @@ def test_the_labels_of_the_dialog_replace_the_present_ones_but_those_of_the_syst
     assert answer.status_code == 200, answer.content
     labels = {label["key"]: label["value"] for label in ExecutionRecord.objects.get().labels}
     assert labels == {"system.correlationId": execution.id, "both": "3", "new": "4"}
+
+
+def test_a_filter_that_makes_no_sense_does_not_choose_everything(reader: Client) -> None:
+    catalog.create(FLOW)
+    actions.trigger("team", "work")
+    form = {"action": "delete", "everything": "yes", "query": "?q=%00"}
+    assert reader.post("/executions/bulk", form).status_code == 400
+    assert ExecutionRecord.objects.count() == 1
