@@ -75,12 +75,12 @@ lines AS (
     RETURNING id, execution_id),
 hints AS (
     INSERT INTO queues (stream, type, execution_id, body, tries, created)
-    SELECT true, 'log', execution_id, jsonb_build_object('ids', jsonb_build_array(min(id), max(id))), 0,
+    SELECT true, 'log', f.execution_id, jsonb_build_object('ids', jsonb_build_array(f.first, f.last)), 0,
         clock_timestamp()
-    FROM lines
+    FROM (SELECT execution_id, min(id) AS first, max(id) AS last FROM lines GROUP BY execution_id) f
     -- Lines of a fenced attempt may come after the end, when nobody follows and the last message alone shall stay.
-    WHERE EXISTS (SELECT 1 FROM worker_jobs j WHERE j.execution_id = lines.execution_id)
-    GROUP BY execution_id),
+    -- A subquery by key, not EXISTS: that may be planned as a scan of all jobs.
+    WHERE (SELECT true FROM worker_jobs j WHERE j.execution_id = f.execution_id LIMIT 1)),
 measured AS (
     INSERT INTO metrics (execution_id, namespace, flow_id, task_id, task_run_id, name, kind, value, tags,
                          timestamp)

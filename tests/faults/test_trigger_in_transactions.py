@@ -52,19 +52,18 @@ def test_executions_are_exactly_the_committed_transactions_whoever_is_killed(pla
     plant.worker().wait_until_ready()
     chance, called, kills, wanted = random.Random(5), 0, 0, size(600, 10_000)
     while called < wanted:
-        seconds = chance.uniform(0.05, 1.0) if kills < size(6, 40) else None
+        is_killed = kills < size(6, 40)
+        begun = chance.randint(1, max(wanted // size(12, 80), 1)) if is_killed else 1
         caller = subprocess.Popen(
             [sys.executable, "-c", CALLER, str(called), str(wanted - called)],
             env=plant.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert caller.stdout is not None and caller.stderr is not None
-        numbers = []
-        if caller.stdout.readline():
-            numbers.append(0)
-            if seconds is not None:
-                time.sleep(seconds)  # the moment of the kill is random
-                kills += caller.poll() is None
-                caller.kill()
+        numbers = [line for _ in range(begun) if (line := caller.stdout.readline())]
+        if is_killed and numbers:
+            time.sleep(chance.uniform(0, 0.02))  # somewhere in the transaction of a random number
+            kills += caller.poll() is None
+            caller.kill()
         rest, errors = caller.communicate()
         assert caller.returncode in (0, -9), errors
         called += len(numbers) + len(rest.splitlines())

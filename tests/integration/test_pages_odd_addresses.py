@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from executions import actions
+from executions.ids import to_uuid
 from executions.models import ExecutionRecord
 from flows import catalog
 
@@ -63,7 +64,7 @@ def test_what_is_not_paused_has_no_form_to_resume_it(reader: Client) -> None:
 def test_the_administration_names_an_execution_by_the_id_that_everybody_uses(reader: Client) -> None:
     catalog.create(FLOW)
     execution = actions.trigger("team", "work")
-    assert str(ExecutionRecord.objects.get()) == f"team.work {execution.id}"
+    assert str(ExecutionRecord.objects.get(pk=to_uuid(execution.id))) == f"team.work {execution.id}"
 
 
 @pytest.mark.parametrize("around", ["9999-12-31T23:59", "0001-01-01T00:00", "0001-01-01T00:00+14:00", "tomorrow"])
@@ -76,7 +77,7 @@ def test_the_labels_of_the_dialog_replace_the_present_ones_but_those_of_the_syst
     execution = actions.trigger("team", "work", labels={"old": "1", "both": "2"})
     answer = reader.post(f"/executions/{execution.id}/labels", {"labels": "both:3 new:4"})
     assert answer.status_code == 200, answer.content
-    labels = {label["key"]: label["value"] for label in ExecutionRecord.objects.get().labels}
+    labels = {label["key"]: label["value"] for label in ExecutionRecord.objects.get(pk=to_uuid(execution.id)).labels}
     assert labels == {"system.correlationId": execution.id, "both": "3", "new": "4"}
 
 
@@ -85,4 +86,4 @@ def test_a_filter_that_makes_no_sense_does_not_choose_everything(reader: Client)
     actions.trigger("team", "work")
     form = {"action": "delete", "everything": "yes", "query": "?q=%00"}
     assert reader.post("/executions/bulk", form).status_code == 400
-    assert ExecutionRecord.objects.count() == 1
+    assert ExecutionRecord.objects.filter(namespace="team").count() == 1
