@@ -48,6 +48,6 @@ def others(connection: Connection, service_id: str) -> list[Service]:
 
 
 def bury(connection: Connection, services: Sequence[Service]) -> list[tuple[str, str]]:
-    """Remove rows whose heartbeat is still the one seen; (id, kind) of those removed."""
+    """Remove rows whose heartbeat is still the one seen, and end the sessions of such executors; (id, kind) of them."""
     document = dumps([{"id": service.id, "beat": service.beat} for service in services])
     return [(row[0], row[1]) for row in connection.execute(_SQL["bury"], {"document": document}).fetchall()]

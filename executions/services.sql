@@ -19,6 +19,15 @@ SELECT id, kind, extract(epoch FROM clock_timestamp() - beat)::float8, beat::tex
 FROM service_instances WHERE id <> %(self)s;
 
 -- name: bury
--- Only those that did not beat since they were looked at.
-DELETE FROM service_instances s USING jsonb_to_recordset(%(document)s::jsonb) AS r(id text, beat text)
-WHERE s.id = r.id AND s.beat::text = r.beat RETURNING s.id, s.kind;
+-- Only those that did not beat since they were looked at. A frozen executor may hold its executions in the middle of a
+-- pipeline, where the server counts neither as idle nor as busy: no timeout ends that session, so it is ended here.
+WITH gone AS (
+    DELETE FROM service_instances s USING jsonb_to_recordset(%(document)s::jsonb) AS r(id text, beat text)
+    WHERE s.id = r.id AND s.beat::text = r.beat
+    RETURNING s.id, s.kind, ' ' || s.pid || '@' || left(s.host, 20) AS owner
+)
+SELECT id, kind, (
+    SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+    WHERE a.usename = current_user AND a.application_name LIKE 'celesta executor %%'
+        AND right(a.application_name, length(owner)) = owner
+) FROM gone;

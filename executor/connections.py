@@ -1,6 +1,8 @@
 """Connections of the executor's own threads: read committed, straight to the server, and how their errors are told apart."""
 
 import logging
+import os
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +40,8 @@ def connect(name: str, *, autocommit: bool = False, tuned: bool = True) -> Conne
     connection = psycopg.connect(
         settings.DATABASE_DIRECT_DSN,
         autocommit=True,
-        application_name=f"celesta executor {name}",
+        # Whose it is: the sessions of an executor that is held for dead are ended (services.sql, bury).
+        application_name=f"celesta executor {name} {os.getpid()}@{socket.gethostname()[:20]}",
         connect_timeout=5,
         keepalives_idle=10,
         keepalives_interval=5,

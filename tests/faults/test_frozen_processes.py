@@ -85,3 +85,15 @@ def locked(plant: Plant) -> int:
     with plant.connection.transaction():
         free = plant.rows("SELECT id FROM executions WHERE state <> 'SUCCESS' FOR UPDATE SKIP LOCKED")
         return int(plant.value("SELECT count(*) FROM executions WHERE state <> 'SUCCESS'")) - len(free)
+
+
+def test_the_sessions_of_an_executor_that_is_held_for_dead_are_ended(plant: Plant) -> None:
+    frozen = plant.executor().wait_until_ready()
+    mine = f"%{frozen.pid}@%"
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s"
+    assert plant.value(sessions, mine) > 1
+    frozen.freeze()
+    plant.executor().wait_until_ready()
+    eventually(lambda: plant.value(sessions, mine) == 0, 20, "the end of the frozen executor's sessions")
+    frozen.thaw()
+    eventually(lambda: plant.value(sessions, mine) > 1, 20, "new sessions of the thawed executor")
