@@ -102,9 +102,10 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class SlotGranted:
-    """The flow's concurrency limit has room: a QUEUED execution may run."""
+    """The flow's concurrency limit has room: a QUEUED execution may run, from the moment of the grant on."""
 
     type: ClassVar[str] = "slot.granted"
+    date: str = ""  # ISO-8601; later than that of every grant before
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class SlotRefused:
 
     type: ClassVar[str] = "slot.refused"
     behavior: str = "QUEUE"  # QUEUE | CANCEL | FAIL
+    date: str = ""  # as that of a grant
 
 
 @dataclass(frozen=True, slots=True)

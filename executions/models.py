@@ -245,6 +245,7 @@ class ConcurrencyLimit(models.Model):
     """The row that is locked before slots of a flow are counted (lock order: execution, task runs, this)."""
 
     key = models.TextField(primary_key=True)  # namespace/flow_id
+    last = models.DateTimeField(null=True)  # when a slot was last asked for, refused, granted or given back
 
     class Meta:
         db_table = "concurrency_limits"

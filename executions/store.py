@@ -219,43 +219,6 @@ def fetch_payloads(connection: Connection, ids: Sequence[int]) -> dict[int, Json
     return {int(id_): loads(text) for id_, text in rows}
 
 
-# --- concurrency limits
-
-
-def hold_limits(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock the limit rows of flows (namespace, id), in one order for everybody, until the transaction ends."""
-    ordered = sorted(f"{namespace}/{flow_id}" for namespace, flow_id in set(keys))
-    if ordered:
-        connection.execute(_SQL["lock_limits"], {"keys": ordered})
-        connection.execute(_SQL["hold_limits"], {"keys": ordered})
-
-
-def acquire_slot(connection: Connection, execution: Execution, limit: int, *, wait: bool) -> bool:
-    """Whether it may run now. With `wait` it stands in the queue otherwise. The limit row must be held."""
-    parameters = {**_flow_of(execution), "id": hex_of(execution.id), "limit": limit, "wait": wait}
-    return bool(connection.execute(_SQL["acquire_slot"], parameters).fetchone()[0])
-
-
-def release_slot(connection: Connection, execution: Execution, limit: int) -> int:
-    """Give the slot (or the place in the queue) back; how many executions got one (they are told)."""
-    connection.execute(_SQL["release_slot"], {"id": hex_of(execution.id)})
-    return grant_slots(connection, execution.namespace, execution.flow_id, limit)
-
-
-def grant_slots(connection: Connection, namespace: str, flow_id: str, limit: int) -> int:
-    parameters = {"namespace": namespace, "flow_id": flow_id, "limit": limit}
-    return int(connection.execute(_SQL["grant_slots"], parameters).rowcount)
-
-
-def drop_orphan_slots(connection: Connection) -> list[tuple[str, str]]:
-    """Slots whose execution is gone or over. The flows (namespace, id) whose waiting executions may go on."""
-    return [(row[0], row[1]) for row in connection.execute(_SQL["orphan_slots"], {"terminal": _TERMINAL})]
-
-
-def _flow_of(execution: Execution) -> dict[str, str]:
-    return {"namespace": execution.namespace, "flow_id": execution.flow_id}
-
-
 # --- rows and values
 
 

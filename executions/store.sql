@@ -1,4 +1,4 @@
--- Executions, their task runs, logs and concurrency slots. Each statement takes one jsonb document.
+-- Executions, their task runs and logs. Each statement takes one jsonb document.
 -- `= ANY(ARRAY(...))` beside a join is deliberate: it keeps cached plans on the index even when they were made
 -- while the table was empty.
 
@@ -143,54 +143,3 @@ WITH moment AS (
     FROM saved
 )
 SELECT parent_task_run::text FROM saved;
-
--- name: lock_limits
--- Rows are made on demand; both statements take them in key order, so that two batches never wait in a circle.
-INSERT INTO concurrency_limits (key) SELECT unnest(%(keys)s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING;
-
--- name: hold_limits
-SELECT key FROM concurrency_limits WHERE key = ANY(%(keys)s::text[]) ORDER BY key FOR UPDATE;
-
--- name: acquire_slot
--- Answers whether the execution runs; with `wait` it queues up otherwise.
-WITH used AS (
-    SELECT count(*) AS n FROM concurrency_slots
-    WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND running AND execution_id <> %(id)s::uuid
-), made AS (
-    INSERT INTO concurrency_slots (execution_id, namespace, flow_id, running, since)
-    SELECT %(id)s::uuid, %(namespace)s, %(flow_id)s, n < %(limit)s, clock_timestamp()
-    FROM used WHERE n < %(limit)s OR %(wait)s
-    ON CONFLICT (execution_id) DO UPDATE SET running = concurrency_slots.running OR excluded.running
-    RETURNING running
-)
-SELECT COALESCE((SELECT running FROM made), false);
-
--- name: release_slot
-DELETE FROM concurrency_slots WHERE execution_id = %(id)s::uuid;
-
--- name: grant_slots
--- The oldest that wait, as many as there is room; each is told.
-WITH room AS (
-    SELECT GREATEST(%(limit)s - count(*), 0) AS n FROM concurrency_slots
-    WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND running
-), granted AS (
-    UPDATE concurrency_slots SET running = true
-    WHERE execution_id = ANY(ARRAY(
-        SELECT execution_id FROM concurrency_slots
-        WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND NOT running
-        ORDER BY since, execution_id LIMIT (SELECT n FROM room)))
-    RETURNING execution_id
-)
-INSERT INTO queues (stream, type, execution_id, body, tries, created)
-SELECT false, 'slot.granted', execution_id, '{}'::jsonb, 0, clock_timestamp() FROM granted;
-
--- name: orphan_slots
--- Slots of executions that are gone or over: the keys whose waiters may go on.
-WITH gone AS (
-    DELETE FROM concurrency_slots s
-    WHERE NOT EXISTS (
-        SELECT FROM executions e WHERE e.id = s.execution_id AND e.state <> ALL(%(terminal)s::text[]))
-        AND since < clock_timestamp() - interval '5 s'
-    RETURNING namespace, flow_id
-)
-SELECT DISTINCT namespace, flow_id FROM gone;

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from executions import store
+from executions import slots
 from executions.ids import new_id
 from executions.messages import (
     ActionAsked,
@@ -148,7 +148,7 @@ class Handler:
         if not asking:
             return
         limited = [h.execution for h in asking if h.flow.concurrency is not None]
-        store.hold_limits(connection, [(execution.namespace, execution.flow_id) for execution in limited])
+        slots.hold(connection, [(execution.namespace, execution.flow_id) for execution in limited])
         for handled in asking:
             while handled.open and not handled.calls:
                 asked, handled.open = handled.open, []
@@ -161,16 +161,15 @@ class Handler:
                 answers.extend(self._acquire(connection, handled, effect))
             elif isinstance(effect, fx.ReleaseSlot):
                 limit = handled.flow.concurrency.limit if handled.flow.concurrency else 0
-                store.release_slot(connection, handled.execution, limit)
+                slots.release(connection, handled.execution, limit, self.now())
             elif isinstance(effect, fx.StartExecution):
                 answers.append(self._start(connection, handled, effect))
         return answers
 
     def _acquire(self, connection: Connection, handled: Handled, effect: fx.AcquireSlot) -> list[Message]:
         wait = effect.behavior == "QUEUE"
-        if store.acquire_slot(connection, handled.execution, effect.limit, wait=wait):
-            return [SlotGranted()]
-        return [SlotRefused(effect.behavior)]
+        has_slot, date = slots.acquire(connection, handled.execution, effect.limit, self.now(), wait=wait)
+        return [SlotGranted(date) if has_slot else SlotRefused(effect.behavior, date)]
 
     def _start(self, connection: Connection, handled: Handled, effect: fx.StartExecution) -> Message:
         waiting = effect.parent_task_run or {}

@@ -332,8 +332,12 @@ class Loop:
 
 
 def _stamp(ready: Sequence[Handled], now: datetime) -> None:
-    """The end is dated as late as the transaction allows: what is stored is what a client can see."""
+    """The end is dated as late as the transaction allows: what is stored is what a client can see.
+
+    But where a limit's slot has been given back: the next one may have it since the end that was told then."""
     for handled in ready:
+        if handled.flow.concurrency is not None:
+            continue
         histories = handled.execution.histories
         if handled.ended and histories[-1][0].is_terminal and histories[-1][1] < now:
             histories[-1] = (histories[-1][0], now)

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from executions import services, store
+from executions import services, slots
 from executions.ids import new_id
 from executions.queue import postgres as queue
 from executions.queue.postgres import Job
@@ -119,7 +119,7 @@ class Recovery(Background):
         self._lose_jobs(connection, LOST_CLAIM)
         self._ring_again(connection, queue.unclaimed_jobs(connection, UNCLAIMED))
         queue.park_strays(connection)
-        for namespace, flow_id in store.drop_orphan_slots(connection):
+        for namespace, flow_id in slots.drop_orphans(connection):
             self._grant(connection, namespace, flow_id)
 
     def _ring_again(self, connection: Connection, unclaimed: Sequence[Job]) -> None:
@@ -145,6 +145,6 @@ class Recovery(Background):
             return
         if flow.concurrency is not None:
             with connection.transaction():
-                store.hold_limits(connection, [(namespace, flow_id)])
-                store.grant_slots(connection, namespace, flow_id, flow.concurrency.limit)
+                slots.hold(connection, [(namespace, flow_id)])
+                slots.grant(connection, namespace, flow_id, flow.concurrency.limit, self._clock.now())
             queue.notify(connection, queue.WORK)

@@ -2,7 +2,7 @@
 
 from executions.transitions import ending, sla
 from executions.transitions.effects import AcquireSlot, ReleaseSlot, WakeAt
-from executions.transitions.turn import Turn
+from executions.transitions.turn import Turn, moment
 from flows.definition.states import State
 
 TIMER = "start"
@@ -25,28 +25,30 @@ def begin(turn: Turn) -> bool:
     return run(turn)
 
 
-def run(turn: Turn) -> bool:
+def run(turn: Turn, date: str = "") -> bool:
     if not turn.execution.runs:
         sla.watch(turn)
-    turn.move(State.RUNNING)
+    turn.move(State.RUNNING, moment(date) if date else None)
     return True
 
 
-def granted(turn: Turn) -> bool:
-    """The slot is ours. An execution that needs none any more gives it back."""
+def granted(turn: Turn, date: str) -> bool:
+    """The slot is ours since `date`: grants that several executors take up are so told in the order of the queue.
+
+    An execution that needs none any more gives it back."""
     if turn.execution.state.is_terminal or turn.flow.concurrency is None:
         turn.emit(ReleaseSlot())
         return False
     turn.remember("slot", HELD)
-    return turn.execution.state in _WAITING and run(turn)
+    return turn.execution.state in _WAITING and run(turn, date)
 
 
-def refused(turn: Turn, behavior: str) -> None:
+def refused(turn: Turn, behavior: str, date: str) -> None:
     if turn.execution.state not in _WAITING:
         return
     if behavior == "QUEUE":
         turn.remember("slot", QUEUED)
-        turn.move(State.QUEUED)
+        turn.move(State.QUEUED, moment(date) if date else None)
         return
     if behavior == "FAIL":
         turn.execution.error = "Execution is FAILED due to concurrency limit exceeded"

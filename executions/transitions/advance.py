@@ -115,9 +115,9 @@ def _apply(turn: Turn, message: Message) -> bool:
         case ExecutionChanged():
             return admission.changed(turn)
         case SlotGranted():
-            return admission.granted(turn)
+            return admission.granted(turn, message.date)
         case SlotRefused():
-            admission.refused(turn, message.behavior)
+            admission.refused(turn, message.behavior, message.date)
         case TaskStarted():
             join.started(turn, message)
         case TaskFinished():

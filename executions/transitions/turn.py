@@ -82,8 +82,10 @@ class Turn:
         self.waiting[run.parent_id] -= 1
         return run
 
-    def move(self, state: State) -> None:
-        self.execution.move(state, self.now)
+    def move(self, state: State, at: datetime | None = None) -> None:
+        """`at` is a moment told from elsewhere: never before what is already told."""
+        moment = self.now if at is None else max(at, self.execution.histories[-1][1])
+        self.execution.move(state, moment)
 
     def move_run(self, run: TaskRun, state: State, at: datetime | None = None) -> None:
         """`at` is a worker's clock: never before what is already told."""

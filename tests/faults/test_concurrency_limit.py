@@ -63,9 +63,8 @@ def test_the_limit_holds_at_every_instant_and_no_slot_is_leaked(plant: Plant) ->
     assert most_at_once(queued) == LIMIT
     waited = sorted((history["QUEUED"], history["RUNNING"]) for history in queued if "QUEUED" in history)
     assert len(waited) > count // 2
-    # Slots that were granted together are taken up by two executors: these may pass each other, nobody else.
-    ranks = sorted(range(len(waited)), key=lambda place: waited[place][1])
-    assert max(abs(rank - place) for place, rank in enumerate(ranks)) <= 2 * LIMIT
+    starts = [start for _, start in waited]
+    assert starts == sorted(set(starts)), "they start in the order of the queue, each at a moment of its own"
     race(plant, victims, "CANCEL", count // 4, seed=12)
     cancelled = histories(plant, "CANCEL")
     assert most_at_once(cancelled) <= LIMIT

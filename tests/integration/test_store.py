@@ -186,35 +186,3 @@ def test_an_execution_that_cannot_be_loaded_is_ended_by_sql(connection: Any) -> 
     assert connection.execute("SELECT state FROM task_runs").fetchall() == [("FAILED",)]
     hints = connection.execute("SELECT body->>'state' FROM queues WHERE stream").fetchall()
     assert hints == [("FAILED",)]
-
-
-def test_slots_are_granted_up_to_the_limit_and_in_order_of_waiting(connection: Any) -> None:
-    executions = [an_execution() for _ in range(5)]
-    store.create(connection, executions)
-    connection.execute("DELETE FROM queues")
-    store.hold_limits(connection, [("company.team", "a_flow")])
-    assert [store.acquire_slot(connection, each, 2, wait=True) for each in executions] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert store.acquire_slot(connection, executions[0], 2, wait=True), "asking twice is no second slot"
-    assert store.release_slot(connection, executions[1], 2) == 1
-    granted = connection.execute("SELECT execution_id FROM queues WHERE type = 'slot.granted'").fetchall()
-    assert [row[0].hex for row in granted] == [store.hex_of(executions[2].id)]
-    assert store.release_slot(connection, executions[3], 2) == 0, "one that waited took no slot"
-    assert store.release_slot(connection, executions[0], 2) == 1
-    running = connection.execute("SELECT count(*) FROM concurrency_slots WHERE running").fetchone()
-    assert running == (2,)
-
-
-def test_slots_of_executions_that_are_over_are_found(connection: Any) -> None:
-    execution = started(connection)
-    store.hold_limits(connection, [("company.team", "a_flow")])
-    store.acquire_slot(connection, execution, 1, wait=True)
-    connection.execute("UPDATE concurrency_slots SET since = since - interval '1 hour'")
-    assert store.drop_orphan_slots(connection) == []
-    connection.execute("UPDATE executions SET state = 'KILLED'")
-    assert store.drop_orphan_slots(connection) == [("company.team", "a_flow")]

@@ -33,6 +33,16 @@ def test_without_a_slot(behavior: str, state: str) -> None:
         assert driver.run().history() == ["CREATED", "QUEUED", "RUNNING", "SUCCESS"]
 
 
+def test_what_executors_take_up_together_is_told_in_the_order_of_the_grants() -> None:
+    driver = drive(flow(log("x"), **LIMITED))
+    driver.step(ExecutionCreated())
+    driver.step(SlotRefused("QUEUE", (driver.now + timedelta(milliseconds=1)).isoformat()))
+    granted = driver.now + timedelta(milliseconds=2)
+    driver.step(SlotGranted(granted.isoformat()))
+    queued, running = driver.execution.histories[1:3]
+    assert (queued[0], running) == ("QUEUED", ("RUNNING", granted))
+
+
 @pytest.mark.parametrize("action", ["kill", "unqueue", "force"])
 def test_a_place_in_the_queue_is_given_up(action: str) -> None:
     driver = drive(flow(log("x"), **LIMITED))
