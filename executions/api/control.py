@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from executions import actions
 from executions.api import forms, reading
-from executions.api.executions import CreateView, page_url, selected, visible, what_to_delete
+from executions.api.executions import LEGACY, CreateView, page_url, selected, visible, what_to_delete
 from executions.api.filters import parse_execution_id, parse_state
 from executions.ids import to_base62
 from executions.starting import refuse_system_labels
@@ -18,6 +18,7 @@ from executions.state import Execution
 from flows import catalog
 from flows.access import Access, Role
 from flows.api.errors import BadRequest, Unprocessable
+from flows.api.filters import refuse_unusable
 from flows.api.reading import access_of
 from flows.definition.states import TERMINAL, State
 
@@ -37,6 +38,7 @@ class Action:
     # On many executions, where the body names them or is empty.
     prepare_many: Callable[[Request], Act] | None = None
     prepare_found: Callable[[Request], Act] | None = None  # by query
+    takes: tuple[str, ...] = ()  # parameters of its own; all others of a query are filters
 
 
 def _plain(act: Act) -> Callable[[Request], Act]:
@@ -115,21 +117,22 @@ def _state(request: Request) -> Act:
     return lambda execution_id: actions.set_task_state(execution_id, body["taskRunId"], state)
 
 
+_REPLAYED = ("taskRunId", "revision", "latestRevision", "breakpoints")
 ACTIONS = {
     action.name: action
     for action in (
-        Action("kill", _kill, 202, has_body=False),
+        Action("kill", _kill, 202, has_body=False, takes=("isOnKillCascade",)),
         Action("pause", _plain(actions.pause), 200, has_body=False),
         Action("resume", _resume, 204, has_body=False, prepare_many=_plain(actions.resume)),
-        Action("restart", _restart),
-        Action("replay", _replay),
-        Action("replay-with-inputs", _replay_with_inputs),
+        Action("restart", _restart, takes=("revision",)),
+        Action("replay", _replay, takes=_REPLAYED),
+        Action("replay-with-inputs", _replay_with_inputs, takes=_REPLAYED),
         Action("force-run", _plain(actions.force_run)),
-        Action("unqueue", _unqueue, prepare_found=_unqueue_found),
-        Action("change-status", _change_status),
+        Action("unqueue", _unqueue, prepare_found=_unqueue_found, takes=("newState",)),
+        Action("change-status", _change_status, takes=("newStatus", "status")),
         Action("labels", _labels),
         Action("state", _state),
-        Action("resume-from-breakpoint", _plain(actions.resume)),
+        Action("resume-from-breakpoint", _plain(actions.resume), takes=("breakpoints",)),
     )
 }
 
@@ -182,6 +185,7 @@ class BulkByQueryView(APIView):
     action = ""
 
     def act(self, request: Request, **_: Any) -> Response:
+        refuse_unusable(request.query_params, (*LEGACY, *ACTIONS[self.action].takes))
         act = _act_on_many(self.action, request, found=True)
         ids = _found(selected(access_of(request), request.query_params, Role.OPERATOR))
         return Response({"count": actions.bulk(self.action, ids, act)})
@@ -203,10 +207,14 @@ class DeleteByIdsView(APIView):
         return Response({"count": actions.delete(ids, **what_to_delete(request.query_params))})
 
 
+_DELETED = ("includeNonTerminated", "deleteLogs", "deleteMetrics", "deleteStorage")
+
+
 class DeleteByQueryView(APIView):
     roles = {"*": Role.OPERATOR}
 
     def delete(self, request: Request, **_: Any) -> Response:
+        refuse_unusable(request.query_params, (*LEGACY, *_DELETED))
         rows = selected(access_of(request), request.query_params, Role.OPERATOR)
         if not forms.switch(request.query_params, "includeNonTerminated"):
             rows = rows.filter(state__in=[str(state) for state in TERMINAL])

@@ -18,7 +18,7 @@ from executions.models import LogRecord, MetricRecord
 from flows.access import Role
 from flows.api import paging
 from flows.api.errors import Unprocessable
-from flows.api.filters import Condition, Filter, condition, date, parse, plain, text, time_range
+from flows.api.filters import Condition, Filter, condition, date, parse, plain, refuse_unusable, text, time_range
 from flows.api.reading import access_of
 
 _LOG_SORT = {
@@ -78,6 +78,7 @@ class LogsView(APIView):
         return Response([log_json(row) for row in logs_of(request, execution_id).order_by("id")])
 
     def delete(self, request: Request, execution_id: str, **_: Any) -> Response:
+        refuse_unusable(request.query_params, _LEGACY)
         logs_of(request, execution_id, Role.OPERATOR).delete()
         return Response(status=200)
 
@@ -120,6 +121,7 @@ class FlowLogsView(APIView):
     roles = {"DELETE": Role.OPERATOR}
 
     def delete(self, request: Request, namespace: str, flow_id: str, **_: Any) -> Response:
+        refuse_unusable(request.query_params, ("triggerId",), newer=False)
         rows = LogRecord.objects.filter(namespace=namespace, flow_id=flow_id)
         if request.query_params.get("triggerId"):
             rows = rows.filter(trigger_id=request.query_params["triggerId"])

@@ -6,22 +6,25 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from executions import database
 from executions.api import forms
+from executions.api.filters import words
 from executions.api.serialize import iso
 from executions.models import KeyValue
 from executions.storage import kv
 from flows.access import Role
 from flows.api import paging
 from flows.api.errors import Gone, NotFound, Unprocessable
-from flows.api.filters import parse_duration
+from flows.api.filters import Condition, Filter, condition, date, parse, parse_duration, plain, text
 from flows.api.reading import access_of
 from flows.models import FlowRecord
 
+_NAMESPACE_FILTERS = {"q": ("q", "EQUALS"), "existing": ("existingOnly", "EQUALS")}
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 
@@ -32,15 +35,18 @@ class NamespaceSearchView(APIView):
         query = request.query_params
         rows = access_of(request).filter(FlowRecord.objects.filter(latest=True, deleted=False))
         names = set(rows.values_list("namespace", flat=True).distinct())
-        if not forms.switch(query, "existing"):
-            names |= {parent for name in names for parent in _parents(name)}
-        wanted = (query.get("q") or "").lower()
-        found = sorted(name for name in names if wanted in name.lower())
-        descending = any(item.endswith(":desc") for item in query.getlist("sort"))
-        return Response(
-            paging.page_of_list(
-                [{"id": name, "disabled": False} for name in (found[::-1] if descending else found)], query
+        wanted = {one.field: plain(one) for one in parse(query, _NAMESPACE_FILTERS).children if isinstance(one, Filter)}
+        if unknown := wanted.keys() - {"q", "existingOnly"}:
+            raise Unprocessable(
+                f"Illegal argument: field {min(unknown)[:40]!r} is not supported; supported: existingOnly, q"
             )
+        if not forms.switch(wanted, "existingOnly"):
+            names |= {parent for name in names for parent in _parents(name)}
+        found = sorted(name for name in names if wanted.get("q", "").lower() in name.lower())
+        if paging.ordering(query, {"id": "id"}, ("id",))[0].startswith("-"):
+            found.reverse()
+        return Response(
+            paging.page_of_list([{"id": name, "disabled": False, "deleted": False} for name in found], query)
         )
 
 
@@ -106,13 +112,18 @@ class KvAllView(APIView):
     def get(self, request: Request, **_: Any) -> Response:
         query = request.query_params
         rows = access_of(request).filter(KeyValue.objects.all())
-        if query.get("namespace"):
-            rows = rows.filter(namespace=query["namespace"])
-        if query.get("q"):
-            rows = rows.filter(key__icontains=query["q"])
+        rows = rows.filter(condition(parse(query, _KV_FILTERS), _KV_FIELDS))
         sort = {"namespace": "namespace", "key": "key", "updateDate": "updated", "creationDate": "created"}
         rows = rows.order_by(*paging.ordering(query, sort, ("namespace", "key")))
         return Response(paging.page_of(rows, query, lambda page: [entry(row) for row in page]))
+
+
+_KV_FILTERS = {"q": ("q", "EQUALS"), "namespace": ("namespace", "EQUALS")}
+_KV_FIELDS: dict[str, Condition] = {
+    "q": words(lambda word: Q(key__icontains=word) | Q(namespace__icontains=word)),
+    "namespace": text("namespace"),
+    "updated": date("updated"),
+}
 
 
 class KvView(APIView):
@@ -181,6 +192,7 @@ def entry(pair: Any) -> dict[str, Any]:
         "namespace": pair.namespace,
         "key": pair.key,
         "revision": 1,
+        "version": 1,
         "description": pair.description or None,
         "creationDate": iso(pair.created),
         "updateDate": iso(pair.updated),

@@ -7,13 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from executions.api import filters, reading
+from executions.api import filters, forms, reading
 from executions.api.executions import selected
 from executions.models import ConcurrencySlot, TaskRunRecord
 from flows import catalog
 from flows.access import Role
 from flows.api import paging
-from flows.api.errors import Conflict
+from flows.api.errors import Conflict, Unprocessable
 from flows.api.reading import access_of
 
 MOST_LISTED = 2_000
@@ -78,4 +78,11 @@ class ConcurrencyView(APIView):
 
     def put(self, request: Request, namespace: str, flow_id: str, **_: Any) -> Response:
         catalog.record(namespace, flow_id)
-        raise Conflict("Illegal state: the running executions are counted, the number cannot be set")
+        body = forms.json_body(request.body)
+        wanted = body.get("running") if isinstance(body, dict) else None
+        if not isinstance(wanted, int) or isinstance(wanted, bool):
+            raise Unprocessable("Invalid entity: running must be a number")
+        running = ConcurrencySlot.objects.filter(namespace=namespace, flow_id=flow_id, running=True).count()
+        if wanted != running:
+            raise Conflict(f"Illegal state: {running} executions run; they are counted, the number cannot be set")
+        return Response({"tenantId": "main", "namespace": namespace, "flowId": flow_id, "running": running})

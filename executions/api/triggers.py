@@ -19,7 +19,7 @@ from flows import catalog
 from flows.access import Access, Role
 from flows.api import paging
 from flows.api.errors import Conflict, NotFound, Unprocessable
-from flows.api.filters import Filter, Tree, parse, plain, supported
+from flows.api.filters import Filter, Tree, parse, plain, refuse_unusable, supported, tree_of
 from flows.api.reading import access_of
 from flows.api.tables import csv_answer
 from flows.definition.errors import InvalidFlow
@@ -148,8 +148,8 @@ def _holds(filter: Filter, found: Found) -> bool:
     return _OPERATIONS[supported(filter, set(_OPERATIONS))](read(found), plain(filter))
 
 
-def _selected(request: Request, role: Role = Role.VIEWER, **narrowed: str) -> list[Found]:
-    tree = parse(request.query_params, _LEGACY)
+def _selected(request: Request, role: Role = Role.VIEWER, *more: Tree, **narrowed: str) -> list[Found]:
+    tree = Tree("and", (parse(request.query_params, _LEGACY), *more))
     found = [one for one in found_triggers(access_of(request), role, **narrowed) if _matches(tree, one)]
     if not found:
         _matches(tree, _NOTHING)  # an unknown field is refused also where there is nothing to filter
@@ -325,13 +325,20 @@ class ByQueryView(APIView):
     action = ""
 
     def act(self, request: Request, **_: Any) -> Response:
-        keys = [found.key for found in _selected(request, Role.OPERATOR)]
         query = request.query_params
+        refuse_unusable(query, (*_LEGACY, "disabled"))
+        keys = [found.key for found in _selected(request, Role.OPERATOR, tree_of(_filters_in(request)))]
         if self.action in ("backfill/pause", "backfill/unpause"):
             keys = [key for key in keys if TriggerRecord.objects.filter(_row_of(key), backfill__isnull=False).exists()]
         return Response({"count": ACTIONS[self.action](keys, {"disabled": forms.switch(query, "disabled", True)})})
 
     post = delete = act
+
+
+def _filters_in(request: Request) -> Any:
+    """`{"filters": [...]}` of the clients that delete by query; others send nothing, or what they sent before."""
+    body = forms.json_body(request.body) if request.body.strip() else None
+    return body.get("filters") if isinstance(body, dict) else None
 
 
 def _row_of(key: Key) -> Q:

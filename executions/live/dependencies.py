@@ -32,7 +32,7 @@ async def follow_dependencies(scope: Scope, receive: Receive, send: Send, execut
                 raise Refusal(404, f"Not Found: execution {execution_id[:60]}")
             stream = Stream(scope, receive, send, own.namespace)
             await stream.open()
-            await stream.write(event(b"start", orjson.dumps({"executionId": execution_id})))
+            await stream.write(event(b"start", orjson.dumps(_shown(own))))
             seen: dict[Any, int] = {}
             while True:
                 await _tell(stream, rows, seen)

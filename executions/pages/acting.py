@@ -132,7 +132,10 @@ def act(request: HttpRequest, execution_id: str, action: str) -> HttpResponse:
 @page("POST", role=Role.OPERATOR)
 def bulk(request: HttpRequest) -> HttpResponse:
     """The same on many: on all of them or, if one cannot, on none."""
-    name, ids = request.POST.get("action", ""), _chosen(request)
+    try:
+        name, ids = request.POST.get("action", ""), _chosen(request)
+    except WrongForm as wrong:
+        return render(request, "400.html", {"exception": str(wrong)}, status=wrong.http_status)
     if name not in (*_MANY, "delete") or not ids:
         raise Http404("There is no such action, or nothing was chosen.")
     for execution_id in ids:
@@ -156,6 +159,8 @@ def _chosen(request: HttpRequest) -> list[str]:
     query = QueryDict(request.POST.get("query", "").removeprefix("?"))
     if any("\0" in value for _, values in query.lists() for value in values):  # not passed over: it would choose all
         raise BadRequest("A filter cannot hold a NUL character.")
+    if reason := lists.unusable(query):
+        raise WrongForm(f"Nothing was done, because a filter of the list cannot be used: {reason}.")
     rows = lists.ordered(lists.filtered(visible, query), query.get("sort", ""))
     return [to_base62(pk) for pk in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]]
 

@@ -65,8 +65,28 @@ def filtered(rows: "QuerySet[ExecutionRecord]", query: Any) -> "QuerySet[Executi
     if since := query.get("since", ""):
         rows = rows.filter(start_date__gte=datetime.now(UTC) - range_of(since))
     if parent := query.get("parent", ""):
-        rows = rows.filter(trigger_execution_id=_uuid(parent))
+        uuid = _uuid(parent)
+        rows = rows.filter(trigger_execution_id=uuid) if uuid else rows.none()
     return rows
+
+
+def unusable(query: Any) -> str | None:
+    """A filter that the list passes over, or that finds something else: no action on all that is found may rest on it."""
+    for label in query.getlist("label"):
+        if label and not all(label.partition(":")[:2]):
+            return f"the label {label[:80]!r} is not key:value"
+    if (since := query.get("since", "")) and range_of(since) == _EVER:
+        return f"{since[:80]!r} is no duration"
+    if (parent := query.get("parent", "")) and _uuid(parent) is None:
+        return f"{parent[:80]!r} is no execution"
+    for state in query.getlist("state"):
+        if state and state not in _SHORT and state.upper() not in State.__members__:
+            return f"{state[:80]!r} is no state"
+    unknown = query.keys() - _FILTERS
+    return f"{min(unknown)[:80]!r} is no filter" if unknown else None
+
+
+_FILTERS = {"q", "namespace", "flow", "state", "label", "since", "parent", "sort", "page"}
 
 
 def _matching(text: str) -> Q:

@@ -5,7 +5,7 @@ Legacy: `?namespace=&flowId=&state=&labels=k:v`. Newer: `filters[field][OP]=v`, 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,6 +85,21 @@ def parse(query: Any, legacy: Mapping[str, tuple[str, str]]) -> Tree:
     return Tree("and", tuple(found))
 
 
+def refuse_unusable(query: Any, known: Iterable[str], *, newer: bool = True) -> None:
+    """Before all that is found is changed: a filter that is unknown here or empty would silently mean everything."""
+    names = sorted(known)
+    for name in query:
+        if newer and name.startswith("filters["):
+            is_bare = name.endswith(("[IS_NULL]", "[IS_NOT_NULL]"))
+        elif name in names:
+            is_bare = False
+        else:
+            listed = ", ".join([*names, "filters"] if newer else names)
+            raise Unprocessable(f"Illegal argument: unknown parameter {name[:40]!r}; known: {listed}")
+        if not is_bare and any(value.strip() == "" for value in query.getlist(name)):
+            raise Unprocessable(f"Illegal argument: {name[:80]} has no value")
+
+
 def _legacy(name: str, values: list[str], field: str, operation: str) -> list[Filter]:
     given = [value for value in values if value != ""]
     if not given:
@@ -143,6 +158,41 @@ def _filters(name: str, operations: Mapping[str, Any]) -> list[Filter]:
             )
         found.append(Filter(canonical(name), operation, value))
     return found
+
+
+def tree_of(given: Any) -> Tree:
+    """Filters as a list of `{field, operation, value}` in a JSON body; groups are `{logical, children}`."""
+    if given is None:
+        return Tree("and", ())
+    if not isinstance(given, list) or len(given) > _MAX_FILTERS:
+        raise Unprocessable(f"Invalid entity: filters must be a list of at most {_MAX_FILTERS} filters")
+    return Tree("and", tuple(_listed(one) for one in given))
+
+
+def _listed(one: Any) -> "Filter | Tree":
+    if isinstance(one, dict) and isinstance(one.get("children"), list):
+        logical = str(one.get("logical") or "and").lower()
+        if logical not in ("and", "or"):
+            raise Unprocessable("Invalid entity: filters are joined by `and` or `or`")
+        return Tree(logical, tree_of(one["children"]).children)
+    if not isinstance(one, dict) or not isinstance(one.get("field"), str):
+        raise Unprocessable("Invalid entity: a filter is {field, operation, value}")
+    value = one.get("value")
+    if isinstance(value, dict) and value.keys() == {"value"}:
+        value = value["value"]  # as 1.3's client wraps it
+    if isinstance(value, dict):
+        value = {str(key): _text_of(item) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = ",".join(map(_text_of, value))
+    else:
+        value = _text_of(value)
+    return _filters(one["field"], {str(one.get("operation") or "EQUALS"): value})[0]
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 _NAMES = {"query": "q", "min_level": "level", "minlevel": "level"}

@@ -9,7 +9,19 @@ Json = dict[str, Any]
 _LISTS = ("tasks", "errors", "finally", "afterExecution")
 # Where a task holds further tasks.
 _INNER = ("tasks", "then", "else", "defaults", "errors", "finally")
-_SHOWN = ("id", "namespace", "revision", "description", "inputs", "outputs", "labels", "disabled", "deleted", "updated")
+_SHOWN = (
+    "id",
+    "namespace",
+    "revision",
+    "description",
+    "inputs",
+    "outputs",
+    "labels",
+    "disabled",
+    "deleted",
+    "draft",
+    "updated",
+)
 
 
 def flow_for_execution(document: Mapping[str, Any], revision: int, **facts: Any) -> Json:

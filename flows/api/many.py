@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from flows import catalog
 from flows.access import Role
-from flows.api import bodies, reading
+from flows.api import bodies, filters, reading
 from flows.api.base import FlowView
 from flows.api.errors import ApiError, BadRequest, Unprocessable
 from flows.api.tables import csv_answer
@@ -44,6 +44,7 @@ def _named(request: Request) -> list[tuple[str, str]]:
 
 
 def _queried(request: Request) -> list[tuple[str, str]]:
+    filters.refuse_unusable(request.query_params, reading.LEGACY)
     rows = reading.selected(request, Role.AUTHOR).order_by("namespace", "flow_id")
     return list(rows.values_list("namespace", "flow_id"))
 

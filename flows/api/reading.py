@@ -24,7 +24,7 @@ SORT = {
     "disabled": "disabled",
     "updated": "created",
 }
-_LEGACY = {
+LEGACY = {
     "q": ("q", "EQUALS"),
     "scope": ("scope", "IN"),
     "namespace": ("namespace", "PREFIX"),
@@ -50,7 +50,7 @@ def visible(request: Request, role: Role = Role.VIEWER) -> "QuerySet[FlowRecord]
 
 def selected(request: Request, role: Role = Role.VIEWER) -> "QuerySet[FlowRecord]":
     """`visible`, narrowed by the filters of the query string."""
-    tree = filters.parse(request.query_params, _LEGACY)
+    tree = filters.parse(request.query_params, LEGACY)
     return visible(request, role).filter(filters.condition(tree, _FIELDS))
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from flows import templates
 from flows.access import Role
-from flows.api import bodies, paging, reading
+from flows.api import bodies, filters, paging, reading
 from flows.api.base import FlowView, violation_json
 from flows.api.errors import Unprocessable
 from flows.definition.errors import InvalidFlow
@@ -114,6 +114,7 @@ class DeleteView(FlowView):
     def delete(self, request: Request, **_: Any) -> Response:
         with transaction.atomic():
             if self.by_query:
+                filters.refuse_unusable(request.query_params, ("q", "namespace"), newer=False)
                 count = selected(request, Role.AUTHOR).delete()[0]
             else:
                 pairs = bodies.ids_of(request)

@@ -28,10 +28,13 @@ def flow_json(
         shown["labels"] = list(_labels(document["labels"]))
     if "inputs" in shown:
         shown["inputs"] = [input_json(one) for one in document["inputs"]]
+    if isinstance(shown.get("concurrency"), Mapping):
+        shown["concurrency"] = {"behavior": "QUEUE", **shown["concurrency"]}
     if "taskDefaults" in shown:
         shown.setdefault("pluginDefaults", shown["taskDefaults"])
     shown["disabled"] = bool(document.get("disabled")) if disabled is None else disabled
     shown["deleted"] = bool(document.get("deleted")) if deleted is None else deleted
+    shown["draft"] = False  # 2.0's clients insist on it
     if updated is not None:
         shown["updated"] = updated
     if source is not None:
