@@ -8,8 +8,10 @@ WITH runs AS (
     DELETE FROM task_runs WHERE execution_id = ANY(%(ids)s::uuid[])
 ), large AS (
     DELETE FROM payloads WHERE execution_id = ANY(%(ids)s::uuid[])
-), messages AS (
-    DELETE FROM queues WHERE execution_id = ANY(%(ids)s::uuid[])
+), work AS (
+    DELETE FROM queues WHERE execution_id = ANY(%(ids)s::uuid[]) AND NOT stream
+), hints AS (
+    DELETE FROM queues WHERE execution_id = ANY(%(ids)s::uuid[]) AND stream
 ), due AS (
     DELETE FROM timers WHERE execution_id = ANY(%(ids)s::uuid[])
 ), slots AS (

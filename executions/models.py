@@ -115,7 +115,9 @@ class QueueMessage(models.Model):
         verbose_name = "queue message"
         indexes = [
             models.Index(fields=["id"], condition=Q(stream=False), name="queues_work"),
-            models.Index(fields=["execution_id", "id"], name="queues_execution"),
+            # Apart: taking an execution's work must not walk through the thousand hints of a long one.
+            models.Index(fields=["execution_id"], condition=Q(stream=False), name="queues_work_of_execution"),
+            models.Index(fields=["execution_id", "id"], condition=Q(stream=True), name="queues_hints_of_execution"),
         ]
 
 

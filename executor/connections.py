@@ -28,6 +28,7 @@ _SETTINGS = (
     "SET enable_seqscan = off",
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
+    "SET plan_cache_mode = force_generic_plan",  # some statements would be planned anew each time otherwise
     "SET jit = off",
 )
 

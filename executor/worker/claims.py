@@ -8,7 +8,7 @@ from typing import Any
 
 from executions import codec
 from executions.ids import to_uuid
-from executor.worker.connect import LAZY_COMMIT, LOST, Reconnecting, first_line
+from executor.worker.connect import BY_KEY, LAZY_COMMIT, LOST, Reconnecting, first_line
 from executor.worker.flusher import SQL
 from executor.worker.slots import Held, Slots
 
@@ -21,7 +21,7 @@ class Claims:
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._lock = threading.Lock()
-        self.connection = Reconnecting("worker claims", LAZY_COMMIT, "SET enable_seqscan = off")
+        self.connection = Reconnecting("worker claims", LAZY_COMMIT, BY_KEY)
         self._low: dict[str, int] = {}
         self._to_return: list[Held] = []
         self._doubtful: set[str] = set()  # worker ids under which a claim may have succeeded unseen

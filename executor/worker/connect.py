@@ -8,10 +8,12 @@ from django.conf import settings
 
 from executor.connections import LOST, first_line, is_lost
 
-__all__ = ["LAZY_COMMIT", "LOST", "Reconnecting", "connect", "first_line"]
+__all__ = ["BY_KEY", "LAZY_COMMIT", "LOST", "Reconnecting", "connect", "first_line"]
 
 # Claims and heartbeats may be lost in a crash of the server: the token fences what they handed out.
 LAZY_COMMIT = "SET synchronous_commit = off"
+# One plan is kept, and made while the tables are all but empty: a scan would walk through every dead row later.
+BY_KEY = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
 
 
 def connect(name: str, *settings_sql: str) -> "psycopg.Connection[tuple[Any, ...]]":

@@ -14,7 +14,7 @@ import psycopg
 
 from executions import codec, named_sql
 from executions.queue import postgres as message_queue
-from executor.worker.connect import LOST, Reconnecting, first_line
+from executor.worker.connect import BY_KEY, LOST, Reconnecting, first_line
 from executor.worker.slots import Held
 
 Json = Any
@@ -44,7 +44,7 @@ class Flusher:
     def __init__(self, forget: Callable[[Iterable[Held]], None]) -> None:
         self._forget = forget
         self._queue: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-        self._connection = Reconnecting("worker results")
+        self._connection = Reconnecting("worker results", BY_KEY)
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:

@@ -43,22 +43,25 @@ DELETE FROM service_instances WHERE id = %(id)s
 
 -- name: finish
 -- One statement: a result is stored exactly when its job's claim still stands. Rows missing from the answer are refused.
+-- `= ANY(ARRAY(...))` beside each join: a plan made while the table was small would walk through all its dead rows.
 WITH r AS MATERIALIZED (
     SELECT x.*, CASE WHEN x.large IS NOT NULL THEN nextval(pg_get_serial_sequence('payloads', 'id')) END AS ref
     FROM jsonb_to_recordset(%(results)s::jsonb)
         AS x(id bigint, claim int, worker text, body jsonb, large jsonb)),
 done AS (
     DELETE FROM worker_jobs j USING r
-    WHERE j.id = r.id AND j.claim = r.claim AND j.claimed_by = r.worker
+    WHERE j.id = ANY(ARRAY(SELECT id FROM r)) AND j.id = r.id AND j.claim = r.claim AND j.claimed_by = r.worker
     RETURNING j.id, j.execution_id),
 stored AS (
     INSERT INTO payloads (id, execution_id, value) OVERRIDING SYSTEM VALUE
     SELECT r.ref, done.execution_id, r.large FROM r JOIN done USING (id) WHERE r.ref IS NOT NULL),
+s AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(started)s::jsonb) AS x(id bigint, claim int, worker text, body jsonb)),
 started AS (
     INSERT INTO queues (stream, type, execution_id, body, tries, created)
     SELECT false, 'task.started', j.execution_id, s.body, 0, clock_timestamp()
-    FROM jsonb_to_recordset(%(started)s::jsonb) AS s(id bigint, claim int, worker text, body jsonb)
-    JOIN worker_jobs j ON j.id = s.id AND j.claim = s.claim AND j.claimed_by = s.worker),
+    FROM s JOIN worker_jobs j ON j.id = s.id AND j.claim = s.claim AND j.claimed_by = s.worker
+    WHERE j.id = ANY(ARRAY(SELECT id FROM s))),
 sent AS (
     INSERT INTO queues (stream, type, execution_id, body, tries, created)
     SELECT false, 'task.finished', done.execution_id,

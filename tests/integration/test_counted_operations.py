@@ -47,6 +47,17 @@ tasks:
     tasks:
       - {id: leaf, type: io.kestra.plugin.core.debug.Return, format: "{{ taskrun.value }}"}
 """
+ONE_BY_ONE = """
+id: one-by-one
+namespace: counted
+tasks:
+  - id: loop
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [%s]
+    tasks:
+      - {id: leaf, type: io.kestra.plugin.core.debug.Return, format: "{{ taskrun.value }}"}
+"""
+LONG = 300
 HOT = ("executions", "task_runs", "queues", "worker_jobs")
 
 
@@ -97,7 +108,7 @@ class House:
 def house(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     with django_connection.cursor() as cursor:  # what other modules left would be counted
         cursor.execute("TRUNCATE executions, task_runs, queues, worker_jobs, logs, payloads, timers, flows")
-    for source in (ORDER, EACH % ",".join(map(str, range(100)))):
+    for source in (ORDER, EACH % ",".join(map(str, range(100))), ONE_BY_ONE % ",".join(map(str, range(LONG)))):
         catalog.save(source)
     opened, mine = House(), threading.get_ident()
     execute = psycopg.Cursor.execute
@@ -227,6 +238,29 @@ def test_no_hot_table_is_scanned_from_end_to_end_when_it_is_large(house: House) 
     scanned = {table: number - before[table] for table, number in _scans().items() if number > before[table]}
     assert scanned == {}
     assert ended() >= 31
+
+
+def test_a_step_of_a_long_execution_does_not_walk_through_what_earlier_steps_left(house: House) -> None:
+    house.run(1)
+    before = _looked_at()
+    house.run(1, "one-by-one")
+    house.close()
+    spent = {name: (number - before[name]) / LONG for name, number in _looked_at().items()}
+    assert ended() == 2
+    assert spent["worker_jobs pages"] <= 40, "made, claimed, deleted: by key, past no dead row"
+    assert spent["queues rows"] <= 6, "the hints of an execution are not in the way of its work"
+
+
+def _looked_at() -> dict[str, int]:
+    """Pages of tables with their indexes, and rows fetched by an index."""
+    with django_connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT relname || ' pages', heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read"
+            " FROM pg_statio_user_tables UNION ALL SELECT relname || ' rows', idx_tup_fetch FROM pg_stat_user_tables"
+        )
+        return {name: int(number or 0) for name, number in cursor.fetchall()}
 
 
 _FILL = (
