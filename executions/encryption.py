@@ -28,6 +28,12 @@ def is_configured() -> bool:
     return bool(settings.CELESTA.encryption_keys)
 
 
+def encrypt_input(text: str) -> dict[str, Json]:
+    """A SECRET input as it is kept; marked `given` unless it comes from another secret."""
+    closed: dict[str, Json] = encrypt(text)
+    return closed if isinstance(text, taint.Tainted) else {**closed, "given": True}
+
+
 def encrypt(text: str) -> dict[str, str]:
     return {"type": TYPE, "value": _box(settings.CELESTA.encryption_keys).encrypt(text.encode()).decode()}
 
@@ -64,21 +70,21 @@ def sealed(value: taint.Tainted) -> Json:
     if not is_configured():
         return taint.mask(value)
     closed: dict[str, Json] = encrypt(java_string(taint.reveal(value)))
-    return {**closed, "given": True} if isinstance(value, taint.SecretStr) and value.given else closed
+    return {**closed, "shown": True} if isinstance(value, taint.SecretStr) and value.given else closed
 
 
-def shown(value: Json) -> Json:
-    """For those who may read the execution: what a task made of a SECRET input as it was given is in the clear."""
-    if not _has_encrypted(value, 0):
-        return value
-    if is_encrypted(value):
+def with_given_shown(outputs: Json) -> Json:
+    """What a task made of a SECRET input, whole and as it was given, in the clear (docs/decisions/0030 says for whom)."""
+    if not _has_encrypted(outputs, 0):
+        return outputs
+    if is_encrypted(outputs):
         try:
-            return decrypt(value) if value.get("given") else value
+            return decrypt(outputs) if outputs.get("shown") else outputs
         except CannotDecrypt:
-            return value
-    if isinstance(value, Mapping):
-        return {key: shown(item) for key, item in value.items()}
-    return [shown(item) for item in value] if isinstance(value, list) else value
+            return outputs
+    if isinstance(outputs, Mapping):
+        return {key: with_given_shown(item) for key, item in outputs.items()}
+    return [with_given_shown(item) for item in outputs] if isinstance(outputs, list) else outputs
 
 
 def revealed(value: Json) -> Json:

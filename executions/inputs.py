@@ -34,7 +34,7 @@ def checked_inputs(
         wanted,
         values,
         render=renderer(flow, execution_id, trigger, connection),
-        encrypt=encryption.encrypt if encryption.is_configured() else None,
+        encrypt=encryption.encrypt_input if encryption.is_configured() else None,
     )
 
 
@@ -47,7 +47,7 @@ def answers(
         inputs,
         values,
         render=renderer(flow, "", None, None),
-        encrypt=encryption.encrypt if encryption.is_configured() else None,
+        encrypt=encryption.encrypt_input if encryption.is_configured() else None,
     )
 
 

@@ -49,7 +49,8 @@ TRIGGER: dict[str, Note] = {
 INPUTS: dict[str, Note] = {
     "SECRET": (
         DIFFERS,
-        "encrypted at rest with a key of this installation; stars in logs and in evaluated expressions",
+        "encrypted at rest with a key of this installation; stars in logs and in evaluated expressions;"
+        " a task's output that is just the input is in the clear in `GET /executions/{id}` for authors",
     ),
 }
 TYPES: dict[str, Note] = {

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from executions import actions
+from executions import actions, encryption
 from executions.api import filters, forms, reading
 from executions.api.filters import parse_execution_id
 from executions.api.serialize import execution_json, iso
@@ -143,7 +143,12 @@ class ExecutionView(APIView):
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
         record = reading.record_of(access_of(request), execution_id)
-        return Response(reading.one(record.pk))
+        found = reading.one(record.pk)
+        if found is not None and access_of(request).allows(Role.AUTHOR, record.namespace):
+            for run in found.get("taskRunList", ()):
+                if "outputs" in run:
+                    run["outputs"] = encryption.with_given_shown(run["outputs"])
+        return Response(found)
 
     def delete(self, request: Request, execution_id: str, **_: Any) -> Response:
         reading.record_of(access_of(request), execution_id, Role.OPERATOR)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from executions import encryption
 from executions.ids import to_base62
 from executions.state import Attempt, Execution, TaskRun
 from flows.definition.states import TERMINAL, State
@@ -96,7 +95,7 @@ def task_run_json(execution: Execution, run: TaskRun) -> Json:
         "value": run.value,
         "iteration": run.iteration,
         "attempts": [attempt_json(attempt) for attempt in run.attempts] or None,
-        "outputs": encryption.shown(run.outputs),
+        "outputs": run.outputs,
         "dynamic": True if run.dynamic else None,
         "state": state_json(run.state, run.histories),
     }
@@ -152,7 +151,7 @@ def task_run_of_row(execution: Json, row: Json) -> Json:
         "value": row["value"],
         "iteration": row["iteration"],
         "attempts": [_attempt_of_row(attempt) for attempt in row["attempts"]] or None,
-        "outputs": encryption.shown(row["outputs"]),
+        "outputs": row["outputs"],
         "dynamic": True if row["dynamic"] else None,
         "state": state_json(row["state"], row["histories"]),
     }

@@ -11,7 +11,7 @@ from flows.definition import input_values
 from flows.definition.input_types import Input, SecretInput
 from flows.definition.input_values import Refused
 from flows.expressions.errors import ExpressionError
-from flows.expressions.taint import mask
+from flows.expressions.taint import SecretStr, is_tainted, mask
 
 Json = Any
 # Renders templates in texts, maps and lists, with these inputs in scope; a lone expression keeps its type.
@@ -121,7 +121,7 @@ def _answer(
         if isinstance(one, SecretInput) and one.type == "SECRET":
             if encrypt is None:
                 raise Refused("Unable to use a `SECRET` input as encryption is not configured")
-            converted = encrypt(converted)
+            converted = encrypt(SecretStr(converted) if is_tainted(value) else converted)
         return Answer(one, converted, given=is_given)
     except Refused as error:
         return Answer(one, error=_message(one, str(error), value), given=is_given)

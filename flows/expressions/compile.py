@@ -14,7 +14,6 @@ from flows.expressions.operators import BINARY, UNARY, concat
 from flows.expressions.output import finish, text_of
 from flows.expressions.parser import parse
 from flows.expressions.statements import Write, compile_statement
-from flows.expressions.taint import SecretStr
 from flows.expressions.values import UNDEFINED, attribute, is_number, is_true
 
 T = TypeVar("T")
@@ -107,10 +106,7 @@ class Compiler:
                     if following is UNDEFINED:
                         raise Missing(str(key), positions[keys.index(key) + 1])
                 value = following
-            value = opened(frame, value)
-            if name == "inputs" and type(value) is SecretStr:
-                return SecretStr(value, given=True)
-            return value
+            return opened(frame, value)
 
         return path if keys else single
 

@@ -23,8 +23,7 @@ class Tainted:
 class SecretStr(Tainted, str):
     """A text with secret parts; `spans` are their (start, end) places, all of it by default.
 
-    `given`: it is a SECRET input, whole and as it was given. What a task makes of that on purpose is shown by Kestra
-    to those who may read the execution (InputsTest#inputFlow); whatever is derived from it is not."""
+    `given`: it is a SECRET input, whole and as it was given (docs/decisions/0030 says what follows from that)."""
 
     __slots__ = ("given", "spans")
     spans: tuple[Span, ...]

@@ -2,17 +2,22 @@
 
 import base64
 import json
+import queue
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from websockets.sync.client import connect
 
-from tests.plant import Plant, django_on, eventually, find_free_port
+from tests.plant import USERNAME, Plant, authorization, django_on, eventually, find_free_port
 
 CANARY = f"S3cr3t-{uuid.uuid4().hex}/+"
 OF_TABLE = f"T4bl3-{uuid.uuid4().hex}"
@@ -52,6 +57,8 @@ tasks:
   - {id: variables, type: core.execution.SetVariables, variables: {kept: "{{ secret('CANARY') }}"}}
   - {id: kv, type: core.kv.Set, key: hidden, value: "{{ secret('CANARY') }}"}
   - {id: readkv, type: core.debug.Return, format: "{{ kv('hidden') }}"}
+  - {id: given, type: core.debug.Return, format: "{{ inputs.pass }}"}
+  - {id: handed, type: core.debug.Return, format: "{{ outputs.given.value }}"}
   - id: choose
     type: core.flow.Switch
     value: "{{ secret('CANARY') }}"
@@ -82,6 +89,17 @@ errors:
   - {id: told, type: core.log.Log, message: "{{ errorLogs() }}"}
 outputs:
   - {id: all, type: STRING, value: "{{ secret('CANARY') }} {{ outputs.out.value }}"}
+"""
+
+HOOKED = """
+id: hooked
+namespace: company.canary
+tasks:
+  - {id: out, type: core.debug.Return, format: "{{ secret('CANARY') }}"}
+outputs:
+  - {id: back, type: STRING, value: "{{ secret('CANARY') }} {{ outputs.out.value }}"}
+triggers:
+  - {id: hook, type: core.trigger.Webhook, key: a-key-of-the-canary, wait: true, returnOutputs: true}
 """
 
 
@@ -152,18 +170,65 @@ def test_a_secret_is_found_nowhere(plant: Plant, hook: str, tmp_path: Path) -> N
             folder.chmod(folder.stat().st_mode | 0o711)
     mark = tmp_path / "marks" / "seen"
     plant.define(CHILD)
+    plant.define(HOOKED)
     plant.define(FLOW.replace("HOOK", hook).replace("MARK", str(mark)))
     body = f'--b\r\nContent-Disposition: form-data; name="pass"\r\n\r\n{GIVEN}\r\n--b--\r\n'.encode()
     path = f"/api/v1/main/executions/{NAMESPACE}/canary"
     status, answer = plant.request("POST", path, body, "multipart/form-data; boundary=b")
     assert status == 200 and not found_in(json.dumps(answer)), answer
+    followed = [_followed(plant, path) for path in (f"executions/{answer['id']}/follow", f"logs/{answer['id']}/follow")]
+    heard = _heard(plant, answer["id"])
     eventually(mark.exists, 40, lambda: plant.left())
     shown = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if _is_readable(entry)]
     assert not found_in(b"\n".join(shown).decode(errors="replace")), "command lines"
     Path(f"{mark}.seen").touch()
     plant.wait_until_ended(40)
     _check_that_it_ran(plant, answer["id"])
+    for name, transcript in {"executions": followed[0], "logs": followed[1], "socket": heard}.items():
+        told = transcript.get(name)
+        assert len(told) > 500 and not found_in(told), (name, told)
+    key = f"executions/webhook/{NAMESPACE}/hooked/a-key-of-the-canary"
+    status, told = plant.request("POST", f"/api/v1/main/{key}", b"{}", "application/json")
+    assert status == 200 and "back" in told and not found_in(json.dumps(told)), told
     assert _leaks(plant, answer["id"], tmp_path) == {}
+    _check_the_value_given_back(plant, answer["id"])
+
+
+class Transcript:
+    """What a thread reads until the other side closes."""
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=lambda: self._answers.put(read()), daemon=True).start()
+
+    def get(self, name: str, seconds: float = 20) -> str:
+        try:
+            return self._answers.get(timeout=seconds)
+        except queue.Empty:
+            raise AssertionError(f"the other side did not close: {name}") from None
+
+
+def _followed(plant: Plant, path: str) -> Transcript:
+    return Transcript(lambda: json.dumps(plant.get(f"/api/v1/main/{path}")))
+
+
+def _heard(plant: Plant, execution_id: str) -> Transcript:
+    address = f"ws://127.0.0.1:{plant.port}/ws/executions/{execution_id}"
+
+    def read() -> str:
+        headers = {"Authorization": authorization(), "Origin": f"http://127.0.0.1:{plant.port}"}
+        with connect(address, additional_headers=headers, proxy=None) as socket:
+            return "\n".join(str(message) for message in socket)
+
+    return Transcript(read)
+
+
+def _check_the_value_given_back(plant: Plant, execution_id: str) -> None:
+    """The one exception (docs/decisions/0030): this answer, to an author, this task's output."""
+    execution = plant.get(f"/api/v1/main/executions/{execution_id}")
+    outputs = {run["taskId"]: run.get("outputs") for run in execution["taskRunList"]}
+    assert outputs["given"] == {"value": GIVEN} and json.dumps(execution).count(GIVEN) == 1
+    assert found_in(json.dumps(execution).replace(GIVEN, "")) == []
 
 
 def _is_readable(entry: Path) -> bool:
@@ -178,7 +243,7 @@ def _check_that_it_ran(plant: Plant, execution_id: str) -> None:
     states = {run["taskId"]: run["state"]["current"] for run in execution["taskRunList"]}
     failed = {task for task, state in states.items() if state not in ("SUCCESS", "WARNING")}
     assert failed == {"fail"}, (states, plant.rows("SELECT task_id, message FROM logs WHERE level = 4"))
-    assert len(states) == 19, states
+    assert len(states) == 21, states
     log = "\n".join(row[0] for row in plant.rows("SELECT message FROM logs"))
     for line in ("plain ******** ******** ********", "again ******** ********", "env ********; line ********",
                  "child: ******** ********", "chosen ********", "failed for ******** ********"):  # fmt: skip
@@ -190,19 +255,84 @@ def _leaks(plant: Plant, execution_id: str, folder: Path) -> dict[str, list[str]
     places: dict[str, str] = {}
     for (table,) in plant.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
         places[f"table {table}"] = "\n".join(str(row[0]) for row in plant.rows(f'SELECT t::text FROM "{table}" t'))
-    api = "/api/v1/main"
-    routes = [f"executions/{execution_id}", f"logs/{execution_id}", f"logs/{execution_id}/download", "executions/search",
-              f"metrics/{execution_id}", "logs/search", f"namespaces/{NAMESPACE}/kv", f"namespaces/{NAMESPACE}/kv/hidden",
-              f"outputs/executions/{execution_id}", "taskruns/search", "executions/export/by-query/csv"]  # fmt: skip
-    for route in routes:
-        places[route] = json.dumps(plant.get(f"{api}/{route}"))
-    for page in ("/", f"/ui/executions/{NAMESPACE}/canary/{execution_id}", f"/executions/{execution_id}"):
-        places[f"page {page}"] = json.dumps(plant.get(page))
-    expression = b"{{ secret('CANARY') }} {{ inputs.pass }} {{ outputs.out.value }}"
-    run_id = plant.get(f"{api}/executions/{execution_id}")["taskRunList"][0]["id"]
-    for route in (f"executions/{execution_id}/eval", f"executions/{execution_id}/eval/{run_id}"):
-        places[f"eval {route}"] = json.dumps(plant.request("POST", f"{api}/{route}", expression, "text/plain"))
+    places |= _answers(plant, execution_id) | _pages(plant, execution_id) | _administration(execution_id)
     for file in folder.rglob("*"):
         if file.is_file():
             places[f"file {file.relative_to(folder)}"] = file.read_bytes().decode(errors="replace")
     return {place: found for place, text in places.items() if (found := found_in(text))}
+
+
+def _answers(plant: Plant, execution_id: str) -> dict[str, str]:
+    """Of every GET route there is, and of evaluated expressions."""
+    run_id = plant.get(f"/api/v1/main/executions/{execution_id}")["taskRunList"][0]["id"]
+    values = {"namespace": NAMESPACE, "flow_id": "canary", "execution_id": execution_id, "task_run_id": run_id,
+              "task_id": "log", "key": "hidden", "metric": "m", "cls": "io.kestra.plugin.core.log.Log", "kind": "task",
+              "version": "1", "template_id": "none", "path": "none"}  # fmt: skip
+    needed = {"executions": f"?namespace={NAMESPACE}&flowId=canary", "export/by-ids": f"?ids={execution_id}"}
+    schema = plant.get("/api/schema?format=json")["paths"]
+    places, answered = {}, set()
+    for route in sorted(path for path, methods in schema.items() if "get" in methods):
+        if "/webhook/" in route:
+            continue
+        query = next((text for end, text in needed.items() if route.endswith(end)), "")
+        status, told = plant.request("GET", route.format(**values) + query)
+        places[f"answer {route}"] = json.dumps(told)
+        if status == 200:
+            answered.add(route.removeprefix("/api/v1/"))
+    assert answered >= {
+        "executions", "executions/{execution_id}", "executions/search", "executions/export/by-query/csv", "logs/search",
+        "logs/{execution_id}", "logs/{execution_id}/download", "metrics/{execution_id}", "taskruns/search", "kv",
+        "namespaces/{namespace}/kv", "namespaces/{namespace}/kv/{key}", "outputs/executions/{execution_id}",
+        "outputs/tasks/{execution_id}/{task_run_id}", "executions/{execution_id}/graph", "flows/{namespace}/{flow_id}",
+        "metrics/aggregates/{namespace}/{flow_id}/{metric}", "triggers/search", "usages/all",
+    }, answered  # fmt: skip
+    given = "answer /api/v1/executions/{execution_id}"
+    places[given] = places[given].replace(json.dumps(GIVEN), "", 1)
+    expression = b"{{ secret('CANARY') }} {{ inputs.pass }} {{ outputs.out.value }} {{ outputs.given.value }}"
+    for route in (f"executions/{execution_id}/eval", f"executions/{execution_id}/eval/{run_id}"):
+        status, told = plant.request("POST", f"/api/v1/main/{route}", expression, "text/plain")
+        assert status == 200 and told["result"].count("********") >= 4, told
+        places[f"eval {route}"] = json.dumps(told)
+    return places
+
+
+def _pages(plant: Plant, execution_id: str) -> dict[str, str]:
+    client = _browser()
+    one = f"/executions/{execution_id}"
+    places = {}
+    for path in ("/", "/executions", one, f"{one}/log", f"{one}/log/download", f"{one}/changes?version=0", "/logs",
+                 f"{one}/runs", f"{one}/head", f"/flows/{NAMESPACE}/canary", f"/flows/{NAMESPACE}/canary/edit", "/system"):  # fmt: skip
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        places[f"page {path}"] = answer.getvalue().decode()
+    for run in plant.get(f"/api/v1/main{one}")["taskRunList"]:
+        answer = client.get(f"{one}/detail?run={run['id']}")
+        assert answer.status_code == 200, answer.content
+        places[f"page detail {run['taskId']}"] = answer.content.decode()
+    address = f"/ui/executions/{NAMESPACE}/canary/{execution_id}"
+    assert client.get(address, follow=True).redirect_chain[-1][0].endswith(one)
+    status, told = plant.request("GET", "/metrics")
+    assert status == 200
+    return places | {"page /metrics": json.dumps(told)}
+
+
+def _administration(execution_id: str) -> dict[str, str]:
+    """Every list there is, and every page of one row."""
+    from django.contrib import admin
+
+    client, places = _browser(), {}
+    for model in admin.site._registry:
+        listed = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        pages = [listed, *(f"{listed}{row.pk}/change/" for row in model._default_manager.all()[:50])]
+        for page in pages:
+            answer = client.get(page)
+            assert answer.status_code == 200, (page, answer.status_code)
+            places[f"admin {page}"] = answer.content.decode()
+    assert any("/executionrecord/" in place and place.endswith("/change/") for place in places)
+    return places
+
+
+def _browser() -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.get(username=USERNAME))
+    return client

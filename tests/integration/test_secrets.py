@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from executions.codec import dumps
-from executions.encryption import TYPE, encrypt, revealed, shown
+from executions.encryption import TYPE, encrypt_input, revealed, with_given_shown
 from executions.storage import secrets
 from executor.worker.process import Worker
+from flows.expressions.taint import SecretStr
 from tests.integration.worker_support import Desk, desk, run_claimed
 
 CANARY = "S3cr3t-0b1f6c52+/="
@@ -196,10 +197,27 @@ def test_the_admin_takes_a_value_and_never_shows_it(database: str, client: Any) 
 
 def test_a_secret_input_that_a_task_gives_back_as_it_is_is_shown_but_never_stored(table: Desk, worker: Worker) -> None:
     task = "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}"
-    result = run(table, worker, task, **{"pass": encrypt(CANARY)})
+    result = run(table, worker, task, **{"pass": encrypt_input(CANARY)})
     assert CANARY not in str(result)
-    assert shown(result["outputs"]) == {"value": CANARY}
-    derived = run(table, worker, task.replace("}}'", "| lower }}'"), **{"pass": encrypt(CANARY)})
-    assert CANARY.lower() not in str(shown(derived["outputs"]))
-    partly = run(table, worker, task.replace("'{{", "'my {{"), **{"pass": encrypt(CANARY)})
-    assert CANARY not in str(shown(partly["outputs"]))
+    assert with_given_shown(result["outputs"]) == {"value": CANARY}
+    for derived in (
+        task.replace("}}'", "| lower }}'"),
+        task.replace("'{{", "'my {{"),
+        task.replace("inputs.pass", "render(inputs.pass)"),
+    ):
+        found = run(table, worker, derived, **{"pass": encrypt_input(CANARY)})
+        assert CANARY.lower() not in str(with_given_shown(found["outputs"])).lower(), derived
+    handed_on = run(table, worker, task, **{"pass": encrypt_input(SecretStr(CANARY))})
+    assert CANARY not in str(with_given_shown(handed_on["outputs"]))
+
+
+def test_what_came_by_way_of_another_task_is_not_shown(table: Desk, worker: Worker) -> None:
+    first = run(table, worker, "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}",
+                **{"pass": encrypt_input(CANARY)})["outputs"]  # fmt: skip
+    table.define(
+        "- {id: one, type: core.debug.Return}\n- {id: two, type: core.debug.Return, format: '{{ outputs.one.value }}'}"
+    )
+    table.hand_out("two", outputs={"one": first})
+    run_claimed(worker)
+    found = table.result()["outputs"]
+    assert revealed(found) == {"value": CANARY} and CANARY not in str(with_given_shown(found))
