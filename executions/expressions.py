@@ -17,7 +17,7 @@ import orjson
 from django.conf import settings
 from psycopg import OperationalError
 
-from executions import encryption, jq_process, logs
+from executions import encryption, jq_process, logs, reach
 from executions.state import Execution
 from executions.storage import kv, secrets
 from executions.storage.base import (
@@ -30,6 +30,7 @@ from executions.storage.base import (
     uri_of,
 )
 from executions.storage.site import current as current_storage
+from flows.access import Role
 from flows.expressions import crypto
 from flows.expressions.errors import ExpressionError
 from flows.expressions.frame import Random
@@ -65,6 +66,16 @@ def place_of(
     names = [told.get(name) for name in ("namespace", "flowId", "executionId")]
     starter = Place(*names) if all(isinstance(name, str) and name for name in names) else None  # type: ignore[arg-type]
     return Place(namespace, flow_id, execution_id, starter, tuple(earlier))
+
+
+def readable_folders(place: Place) -> list[str]:
+    """Of the execution, of those that it carries on, and of the one that started it."""
+    return [
+        execution_prefix(one.namespace, one.flow_id, execution_id)
+        for one in (place, place.starter)
+        if one is not None and one.execution_id
+        for execution_id in (one.execution_id, *one.earlier)
+    ]
 
 
 def earlier_of(execution: Execution) -> list[str]:
@@ -114,7 +125,13 @@ class SiteServices:
             except OperationalError:
                 # The connection broke under the question. All of them only read: asked once more, on the next one.
                 return answer(**arguments)
-        except (StorageError, kv.InvalidKeyValue, http_call.HttpFailure, jq_process.JqFailure) as error:
+        except (
+            StorageError,
+            reach.OutOfReach,
+            kv.InvalidKeyValue,
+            http_call.HttpFailure,
+            jq_process.JqFailure,
+        ) as error:
             raise ExpressionError(str(error)) from None
 
     def _secret(self, key: str, namespace: str | None = None, subkey: str | None = None) -> str:
@@ -135,6 +152,8 @@ class SiteServices:
 
     def _kv(self, key: str, namespace: str | None = None, errorOnMissing: bool = False) -> Json:
         with self._database() as connection:
+            if namespace is not None:
+                reach.check(connection, self._place.namespace, namespace, Role.VIEWER, "read key-values of")
             pair = kv.get(connection, namespace or self._place.namespace, key, inherit=namespace is None)
         if pair is not None:
             return revealed(pair.value)
@@ -179,15 +198,14 @@ class SiteServices:
     def _address(self, path: str, namespace: str | None) -> str:
         """A namespace file by its path, or a file of an execution that this one may read."""
         if not is_uri(path):
+            if namespace is not None:
+                with self._database() as connection:
+                    reach.check(connection, self._place.namespace, namespace, Role.VIEWER, "read files of")
             name = path.removeprefix("nsfile://").lstrip("/")
             return uri_of(path_of(f"{files_prefix(namespace or self._place.namespace)}/{name}"))
         folder = path_of(path)
-        allowed = [files_prefix(self._place.namespace) + "/"]
-        for place in (self._place, self._place.starter):
-            if place is not None and place.execution_id:
-                ids = (place.execution_id, *place.earlier)
-                allowed += [execution_prefix(place.namespace, place.flow_id, one) + "/" for one in ids]
-        if not any(folder.startswith(prefix) for prefix in allowed):
+        allowed = [files_prefix(self._place.namespace), *readable_folders(self._place)]
+        if not any(folder.startswith(prefix + "/") for prefix in allowed):
             raise ExpressionError(f"Unable to read the file '{path}' as it didn't belong to the current execution")
         return path
 

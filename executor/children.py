@@ -3,20 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from executions import lineage
+from executions import lineage, reach
 from executions.inputs import checked_inputs
 from executions.starting import Start, built, refuse_disabled
 from executions.state import Execution
 from executions.transitions.effects import StartExecution
 from executor.connections import Connection
 from flows import catalog
+from flows.access import Role
 
 # Children of an execution that nobody started are not counted: a ForEachItem may have any number of batches.
 _COUNTED_FROM = 1
 
 
 def start_child(connection: Connection, parent: Execution, effect: StartExecution, now: datetime) -> Execution:
-    """Raises FlowNotFound, FlowDisabled, InvalidInputs, InvalidFlow, Exhausted."""
+    """Raises FlowNotFound, FlowDisabled, InvalidInputs, InvalidFlow, Exhausted, OutOfReach."""
+    reach.check(connection, parent.namespace, effect.namespace, Role.OPERATOR, "start flows of")
     lineage.check_depth(parent)
     if parent.depth >= _COUNTED_FROM:
         (exhausted,) = lineage.spend(connection, [parent])

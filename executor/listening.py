@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from executions import encryption, lineage, triggering
+from executions import encryption, lineage, reach, triggering
 from executions.expressions import SiteServices, earlier_of, place_of, site_variables
 from executions.state import Execution
 from executions.transitions import effects as fx
@@ -18,6 +18,7 @@ from executions.triggered import triggered
 from executions.triggering import Window, WindowKey
 from executor.connections import Connection
 from flows import listeners
+from flows.access import Role
 from flows.definition.model import Flow
 from flows.definition.states import State
 from flows.expressions.errors import ExpressionError
@@ -96,7 +97,7 @@ def _calls(
                 text = f"Trigger {_name(listener)} could not be evaluated: {error}"
                 started.logs.append((execution, fx.WriteLog("WARN", text, now)))
                 continue
-            if call is not None:
+            if call is not None and _may_hear(connection, call, started, now):
                 yield call
 
 
@@ -108,6 +109,19 @@ def _heard(connection: Connection, change: Change, listener: Listener, now: date
     if matched and not any(parts for _, parts in matched):
         return None
     return _Call(change, listener, matched, dict(change.execution.outputs or {}))
+
+
+def _may_hear(connection: Connection, call: _Call, started: Started, now: datetime) -> bool:
+    """Who listens learns that the execution is there, and its outputs."""
+    execution = call.change.execution
+    if reach.is_open(connection, call.listener.flow.namespace, execution.namespace, Role.VIEWER):
+        return True
+    text = (
+        f"Trigger {_name(call.listener)} was not fired: not everybody who may write flows in its namespace"
+        " has the role viewer here"
+    )
+    started.logs.append((execution, fx.WriteLog("WARN", text, now)))
+    return False
 
 
 def _facts(connection: Connection, change: Change, listener: Listener, now: datetime) -> Facts:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from executions import store
-from executions.expressions import SiteServices, place_of
+from executions.expressions import SiteServices, place_of, readable_folders
 from executions.storage.base import StorageError, cache_prefix, path_of, task_prefix, uri_of
 from executions.transitions.outputs import scope_from_context
 from executor.worker import inside
 from executor.worker.attempt import Attempt
+from executor.worker.reached import ReachedStorage
 from executor.worker.tools import Tools
 from flows.definition.states import State
 from flows.expressions import taint
@@ -44,7 +45,9 @@ class Context:
         place = place_of(
             self.namespace, self.flow_id, self.execution_id, roots.get("trigger"), [one for one in earlier if one]
         )
+        self._place = place
         self._services = SiteServices(tools.database, place)
+        self._storage: ReachedStorage | None = None
         self._extra = tools.surroundings
         self._scope: Scope = scope_from_context(roots, self._fetch, self._extra)
         self._secrets: set[str] = set()
@@ -173,11 +176,14 @@ class Context:
 
     @property
     def storage(self) -> Any:
-        return self._tools.storage
+        if self._storage is None:
+            folders = readable_folders(self._place)
+            self._storage = ReachedStorage(self._tools.storage, self._tools.database, self.namespace, folders)
+        return self._storage
 
     @property
     def platform(self) -> Any:
-        return self._tools.platform
+        return self._tools.platform(self.namespace)
 
     def is_killed(self) -> bool:
         return self._attempt.stopped

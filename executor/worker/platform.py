@@ -9,12 +9,13 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import connections
 
-from executions import actions, counting, encryption, logs, store, triggering
+from executions import actions, counting, encryption, logs, reach, store, triggering
 from executions.messages import iso
 from executions.storage import kv
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
 from flows import catalog
+from flows.access import EVERYWHERE, Role
 from flows.definition.durations import format_duration
 from flows.definition.inputs import InvalidInputs
 from flows.definition.states import State
@@ -25,15 +26,16 @@ Json = Any
 
 
 class Platform:
-    """For all tasks of a worker. Raises TaskFailure, InvalidKeyValue or StorageError for what the user can mend."""
+    """For the tasks of one namespace. Raises TaskFailure, InvalidKeyValue or StorageError for what the user can mend."""
 
-    def __init__(self, database: Callable[[], AbstractContextManager[Any]], storage: Storage) -> None:
-        self._database, self._storage = database, storage
+    def __init__(self, database: Callable[[], AbstractContextManager[Any]], storage: Storage, namespace: str) -> None:
+        self._database, self._storage, self._namespace = database, storage, namespace
         self._refuses = http_call.refusing(settings.CELESTA.http_blocked)
 
     # Key-value pairs.
 
     def kv_get(self, namespace: str, key: str, *, inherit: bool = False) -> kv.Pair | None:
+        self._reach(namespace, Role.VIEWER, "read key-values of")
         with self._database() as connection:
             return kv.get(connection, namespace, key, inherit=inherit)
 
@@ -48,6 +50,7 @@ class Platform:
         description: str | None = None,
         overwrite: bool = True,
     ) -> None:
+        self._reach(namespace, Role.AUTHOR, "write key-values of")
         with self._database() as connection:
             kv.put(
                 connection,
@@ -61,16 +64,19 @@ class Platform:
             )
 
     def kv_delete(self, namespace: str, key: str) -> bool:
+        self._reach(namespace, Role.AUTHOR, "delete key-values of")
         with self._database() as connection:
             return kv.delete(connection, namespace, key)
 
     def kv_keys(self, namespace: str, prefix: str = "") -> list[str]:
+        self._reach(namespace, Role.VIEWER, "read key-values of")
         with self._database() as connection:
             return [pair.key for pair in kv.pairs(connection, namespace, prefix)]
 
     # Namespace files: relative paths without a leading slash.
 
     def namespace_files(self, namespace: str) -> list[str]:
+        self._reach(namespace, Role.VIEWER, "read files of")
         root = path_of(files_prefix(namespace))
         entries = self._storage.entries(uri_of(root), recursive=True)
         return [entry.path.removeprefix(root).lstrip("/") for entry in entries if not entry.is_folder]
@@ -79,46 +85,56 @@ class Platform:
         return uri_of(path_of(f"{files_prefix(namespace)}/{path.lstrip('/')}"))
 
     def fetch_namespace_file(self, namespace: str, path: str, target: Path) -> None:
+        self._reach(namespace, Role.VIEWER, "read files of")
         self._storage.copy_to(self.namespace_file_uri(namespace, path), target)
 
     def put_namespace_file(self, namespace: str, path: str, source: "Path | bytes | BinaryIO") -> str:
+        self._reach(namespace, Role.AUTHOR, "write files of")
         return self._storage.put(self.namespace_file_uri(namespace, path), source)
 
     def delete_namespace_file(self, namespace: str, path: str) -> bool:
+        self._reach(namespace, Role.AUTHOR, "delete files of")
         return self._storage.delete(self.namespace_file_uri(namespace, path))
 
     # Executions.
 
     def count_executions(self, **wanted: Any) -> list[counting.Count]:
         """The filters of `counting.Wanted`."""
+        found = counting.Wanted(**wanted)
+        self._reach_all(found, Role.VIEWER, "count executions of")
         with self._own_connection() as connection:
-            return counting.count(connection, counting.Wanted(**wanted))
+            return counting.count(connection, found)
 
     def purge_executions(
         self, *, rows: bool, log_lines: bool, metrics: bool, files: bool, **wanted: Any
     ) -> counting.Purged:
-        parts = counting.Parts(rows, log_lines, metrics, files)
+        parts, found = counting.Parts(rows, log_lines, metrics, files), counting.Wanted(**wanted)
+        self._reach_all(found, Role.OPERATOR, "purge executions of")
         with self._own_connection() as connection:
-            return counting.purge(connection, self._storage, counting.Wanted(**wanted), parts)
+            return counting.purge(connection, self._storage, found, parts)
 
     def purge_files_of(self, namespace: str, flow_id: str, execution_id: str) -> list[str]:
         return self._storage.delete_below(uri_of(execution_prefix(namespace, flow_id, execution_id)))
 
     def resume(self, execution_id: str, inputs: Mapping[str, Json] | None) -> None:
+        self._reach_execution(execution_id, Role.OPERATOR, "resume executions of")
         with _asked():
             actions.resume(execution_id, inputs)
 
     def kill(self, execution_id: str, *, cascade: bool) -> None:
+        self._reach_execution(execution_id, Role.OPERATOR, "kill executions of")
         with _asked():
             actions.kill(execution_id, cascade=cascade)
 
     def toggle_trigger(self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool) -> None:
+        self._reach(namespace, Role.OPERATOR, "switch triggers of")
         with self._database() as connection:
             if not triggering.switch(connection, (namespace, flow_id, trigger_id), is_disabled=not enabled):
                 raise TaskFailure(f"Flow {namespace}.{flow_id} has no trigger {trigger_id}")
 
     def execution(self, execution_id: str) -> dict[str, Json]:
         """What notifications tell of an execution."""
+        self._reach_execution(execution_id, Role.VIEWER, "read executions of")
         with self._own_connection() as connection:
             found = store.load(connection, execution_id)
         if found is None:
@@ -140,12 +156,22 @@ class Platform:
 
     def log_lines(self, **wanted: Any) -> Iterator[dict[str, Json]]:
         """The filters of `logs.Wanted`."""
+        found = logs.Wanted(**wanted)
+        if found.execution_id is not None:
+            self._reach_execution(found.execution_id, Role.VIEWER, "read logs of")
+        else:
+            self._reach(found.namespace or EVERYWHERE, Role.VIEWER, "read logs of")
         with self._own_connection() as connection:
-            yield from logs.lines(connection, logs.Wanted(**wanted))
+            yield from logs.lines(connection, found)
 
     def purge_logs(self, **wanted: Any) -> int:
+        found = logs.Wanted(**wanted)
+        if found.execution_id is not None:
+            self._reach_execution(found.execution_id, Role.OPERATOR, "purge logs of")
+        else:
+            self._reach(found.namespace or EVERYWHERE, Role.OPERATOR, "purge logs of")
         with self._own_connection() as connection:
-            return logs.purge(connection, logs.Wanted(**wanted))
+            return logs.purge(connection, found)
 
     # Secrets.
 
@@ -159,6 +185,29 @@ class Platform:
     def refuses_address(self, address: http_call.Address) -> bool:
         """The operator's policy (CELESTA_HTTP_BLOCKED), by default what clouds keep for their machines."""
         return self._refuses(address)
+
+    # Other namespaces.
+
+    def _reach(self, namespace: str, role: Role, deed: str) -> None:
+        if namespace == self._namespace:
+            return
+        with self._database() as connection:
+            try:
+                reach.check(connection, self._namespace, namespace, role, deed)
+            except reach.OutOfReach as error:
+                raise TaskFailure(str(error)) from None
+
+    def _reach_all(self, wanted: counting.Wanted, role: Role, deed: str) -> None:
+        named = [namespace for namespace, _ in wanted.flows or ()] + list(wanted.namespaces or ())
+        for namespace in dict.fromkeys(named or [wanted.prefix or EVERYWHERE]):
+            self._reach(namespace, role, deed)
+
+    def _reach_execution(self, execution_id: str, role: Role, deed: str) -> None:
+        """One that is not there is told by who acts on it."""
+        with self._database() as connection:
+            namespace = reach.owner(connection, execution_id)
+        if namespace is not None:
+            self._reach(namespace, role, deed)
 
     @contextmanager
     def _own_connection(self) -> Iterator[Any]:

@@ -43,7 +43,7 @@ class Tools:
         }
         self._connection = Reconnecting("worker tasks")
         self._lock = threading.Lock()
-        self.platform = Platform(self.database, self.storage)
+        self._platforms: dict[str, Platform] = {}
         # Looked at before the catalog's own cache: no lock, no connection on the way of a tiny task.
         self._flows: dict[tuple[str, str, int], Flow] = {}
 
@@ -65,6 +65,14 @@ class Tools:
         if not isinstance(place.task, RunnableTask):
             raise LookupError(f"task `{task_id}` of type {place.task.type} is not one that a worker runs")
         return place.task
+
+    def platform(self, namespace: str) -> Platform:
+        found = self._platforms.get(namespace)
+        if found is None:
+            if len(self._platforms) > 1000:
+                self._platforms.clear()
+            found = self._platforms[namespace] = Platform(self.database, self.storage, namespace)
+        return found
 
     def left_out(self, context: Mapping[str, Json], kind: str, name: str) -> object:
         """An input, or a task's outputs, that was too large to travel with the job."""

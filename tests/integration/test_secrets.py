@@ -154,7 +154,7 @@ def test_rotation_encrypts_everything_anew_and_the_old_key_may_go(table: Desk, w
     call_command("rotate_encryption")
     settings.CELESTA = replace(settings.CELESTA, encryption_keys=new)
     assert secrets.find(table.connection, "company", "KEPT") == "kept"
-    (stored,) = table.connection.execute("SELECT value FROM payloads").fetchone()
+    stored = table.value("SELECT value FROM payloads")
     assert revealed(stored) == {"value": "kept"}
     secrets.delete(table.connection, "company", "KEPT")
 

@@ -224,7 +224,9 @@ def test_a_program_that_is_not_there_fails_with_its_name(table: Desk, worker: Wo
 
 def test_namespace_files_are_laid_into_the_working_directory(table: Desk, worker: Worker) -> None:
     for name in ("scripts/run.sh", "notes.txt", "other.bin"):
-        worker.tools.platform.put_namespace_file("company.worker", name, f"echo from {name}\n".encode())
+        worker.tools.platform("company.worker").put_namespace_file(
+            "company.worker", name, f"echo from {name}\n".encode()
+        )
     result = run(
         table,
         worker,

@@ -131,7 +131,7 @@ def test_namespace_files_are_uploaded_downloaded_and_deleted(bench: TaskBench) -
     assert bench.content(down["/here/etl/sub/a.txt"]) == "from a task"
     assert results["read"]["outputs"] == {"value": "select 1"}
     assert sorted(results["delete"]["outputs"]["files"]) == ["/etl/b.sql", "/etl/sub/a.txt"]
-    assert bench.worker.tools.platform.namespace_files(other) == ["c.sql"]
+    assert bench.worker.tools.platform(other).namespace_files(other) == ["c.sql"]
 
 
 @pytest.mark.parametrize(
