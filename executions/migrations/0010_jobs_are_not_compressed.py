@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("executions", "0008_work_and_hints_indexed_apart")]
+    dependencies = [("executions", "0009_work_and_hints_indexed_apart")]
     operations = [
         migrations.RunSQL(
             "ALTER TABLE worker_jobs SET (toast_tuple_target = 8160)",

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("executions", "0007_lineages_by_origin")]
+    dependencies = [("executions", "0008_moments_of_slots")]
     operations = [
         migrations.RemoveIndex("queuemessage", "queues_execution"),
         migrations.AddIndex(
