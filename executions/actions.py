@@ -155,12 +155,16 @@ def pause(execution_id: str) -> Execution:
 
 
 def resume(
-    execution_id: str, inputs: Mapping[str, Json] | None = None, files: Mapping[str, Any] | None = None
+    execution_id: str,
+    inputs: Mapping[str, Json] | None = None,
+    files: Mapping[str, Any] | None = None,
+    *,
+    by: str | None = None,
 ) -> Execution:
     """Go on after a pause. Raises InvalidInputs when the Pause task's `onResume` inputs are not met."""
 
     def decide(flow: Flow, execution: Execution, now: datetime) -> Step:
-        return control.resume(flow, execution, now, inputs=_resume_inputs(flow, execution, inputs, files))
+        return control.resume(flow, execution, now, inputs=_resume_inputs(flow, execution, inputs, files), by=by)
 
     return _control(execution_id, "resume", decide)
 

@@ -5,7 +5,7 @@ Values that come from a secret leave only sealed (encryption.py says how): nothi
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -50,7 +50,7 @@ def cleaned(value: Json, depth: int = 0) -> Json:
         return _seal(value)
     if isinstance(value, str):
         return _UNSTORABLE.sub(_REPLACEMENT, value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_key(key): cleaned(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [cleaned(item, depth + 1) for item in value]
@@ -68,7 +68,7 @@ def _key(key: Any) -> Json:
 def _plain(value: Any) -> Json:
     if isinstance(value, taint.Tainted):
         return _seal(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, (list, tuple)):
         return list(value)

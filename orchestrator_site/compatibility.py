@@ -78,7 +78,10 @@ TYPES: dict[str, Note] = {
     ),
     _CORE + "flow.WorkingDirectory": (DIFFERS, "tasks inside honour `runIf`, Kestra's do not"),
     _CORE + "flow.LoopUntil": (DIFFERS, "waits to the millisecond instead of up to a second longer"),
-    _CORE + "flow.Pause": (DIFFERS, "waits to the millisecond instead of up to a second longer"),
+    _CORE + "flow.Pause": (
+        DIFFERS,
+        "waits to the millisecond instead of up to a second longer; what becomes of `onPause` changes nothing else",
+    ),
     "io.kestra.plugin.scripts.shell.Commands": (
         DIFFERS,
         "runs as a process of the worker where Docker is not asked for or not there",
@@ -109,7 +112,11 @@ TRAPS: tuple[tuple[str, str, str], ...] = (
     ("`maxAttempt` counts the first try", "kept", "flows rely on it"),
     ("`warningOnRetry` warns from the third try", "mended", "from the second"),
     ("A task with `allowFailure` has only its own retry", "kept", ""),
-    ("A parallel construct is FAILED before its siblings have ended", "mended", "it ends when they have"),
+    (
+        "A parallel construct is FAILED before its siblings have ended",
+        "mended",
+        "it ends when they have: else what follows them is lost, and a restart runs them twice",
+    ),
     ("A successful `errors` branch does not change FAILED; a failing `finally` counts for nothing", "kept", ""),
     ("Dag dependencies need an end, not a success", "kept", ""),
     ("Switch without match and defaults fails, If without else succeeds", "kept", ""),

@@ -75,7 +75,8 @@ def _replayed_revision(request: Request) -> int | None:
 
 def _resume(request: Request) -> Act:
     inputs, files = forms.inputs_of(request)
-    return lambda execution_id: actions.resume(execution_id, inputs, files)
+    by = request.user.get_username() or None
+    return lambda execution_id: actions.resume(execution_id, inputs, files, by=by)
 
 
 def _unqueue(request: Request, name: str = "state") -> Act:

@@ -178,7 +178,7 @@ def resume(request: HttpRequest, execution_id: str) -> HttpResponse:
         return render(request, "executions/resume.html", context)
     given, files = fields.given(request, wanted)
     try:
-        actions.resume(execution_id, given, files)
+        actions.resume(execution_id, given, files, by=request.user.get_username() or None)
     except Exception as error:
         refused = refusal(error)
         if refused is None:

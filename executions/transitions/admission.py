@@ -29,7 +29,8 @@ def run(turn: Turn, date: str = "") -> bool:
     if not turn.execution.runs:
         sla.watch(turn)
     turn.move(State.RUNNING, moment(date) if date else None)
-    return True
+    sla.check(turn)  # nothing is started that an assertion forbids from the beginning
+    return turn.execution.state is State.RUNNING
 
 
 def granted(turn: Turn, date: str) -> bool:

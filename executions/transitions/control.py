@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from executions.state import Execution, Json, TaskRun
-from executions.transitions import reopening
+from executions.transitions import pauses, reopening
 from executions.transitions.again import fresh_copy
 from executions.transitions.effects import CopyExecution, Step
 from flows.definition.model import Flow
@@ -73,7 +73,9 @@ def paused_run(execution: Execution) -> TaskRun | None:
     return min(paused, key=lambda run: run.seq, default=None)
 
 
-def resume(flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[str, Json] | None = None) -> Step:
+def resume(
+    flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[str, Json] | None = None, by: str | None = None
+) -> Step:
     """Wake the first paused task run; the execution goes on when none is left. `inputs` are checked already."""
     if execution.state not in RESUMABLE:
         raise Refused(f"Execution is not paused, can't resume it: it is {execution.state}")
@@ -83,6 +85,7 @@ def resume(flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[s
         run.memory.pop("wakes_as", None)
         if inputs:
             run.outputs = {**(run.outputs or {}), "onResume": dict(inputs)}
+        pauses.note_end(run, S.RUNNING, now, by)
     if paused_run(execution) is None:
         execution.move(S.RESTARTED, now)
     execution.changed = True

@@ -77,8 +77,8 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
     if names.everything or names.roots & _PARENT_NAMES:
         context["parents"] = _parents(scope)
     for name in ("labels", "trigger", "tasks"):
-        if (names.everything or name in names.roots) and _ROOTS[name](scope) is not UNDEFINED:
-            context[name] = _ROOTS[name](scope)
+        if (names.everything or name in names.roots) and (value := _ROOTS[name](scope)) is not UNDEFINED:
+            context[name] = plain(value)
     if names.everything or "vars" in names.roots:
         context["vars"] = _vars(scope)
     context["fetch"] = {name: left_out for name, left_out in fetch.items() if left_out}

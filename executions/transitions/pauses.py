@@ -1,11 +1,13 @@
 """Waiting for a user or a date: a Pause's run and the execution with it go PAUSED, and come back by way of RESTARTED."""
 
+from datetime import datetime
+
 from executions.state import TaskRun
 from executions.transitions.conclude import allowed
 from executions.transitions.effects import WakeAt
 from executions.transitions.turn import Turn
 from flows.definition.states import State
-from flows.tasks.base import Pausing
+from flows.tasks.base import Next, Pausing
 
 TIMER = "pause"
 
@@ -19,6 +21,8 @@ def pause(turn: Turn, run: TaskRun, pausing: Pausing) -> None:
         turn.move(State.PAUSED)
     if pausing.wake_after is not None:
         turn.emit(WakeAt(turn.now + pausing.wake_after, TIMER, run.id))
+    if pausing.meanwhile is not None:
+        turn.create(Next(pausing.meanwhile), run.id)
 
 
 def wake(turn: Turn, run: TaskRun) -> bool:
@@ -30,6 +34,7 @@ def wake(turn: Turn, run: TaskRun) -> bool:
         turn.log("WARN", f"Nobody has resumed it in time: the pause ends as {state}", run)
         state = allowed(turn.task(run), state)
     turn.move_run(run, state)
+    note_end(run, state, turn.now)
     if turn.execution.state is not State.PAUSED:
         turn.push(run)
         return False
@@ -37,6 +42,12 @@ def wake(turn: Turn, run: TaskRun) -> bool:
         return False
     turn.move(State.RESTARTED)
     return True
+
+
+def note_end(run: TaskRun, state: State, now: datetime, by: str | None = None) -> None:
+    """The output that tells when the pause ended, as what, and by whom if it was somebody."""
+    told = {"on": now.isoformat().replace("+00:00", "Z"), "to": state.value}
+    run.outputs = {**(run.outputs or {}), "resumed": told if by is None else {"by": by, **told}}
 
 
 def has_paused_runs(turn: Turn) -> bool:

@@ -1,6 +1,6 @@
 """Service levels of a flow: deadlines watched by timers, assertions checked at every step. Each acts once."""
 
-from executions.transitions import killing
+from executions.transitions import ending, killing
 from executions.transitions.effects import WakeAt
 from executions.transitions.turn import Turn
 from executions.transitions.updates import merged_labels
@@ -51,6 +51,13 @@ def _violated(turn: Turn, index: int, sla: Sla, reason: str) -> None:
         execution.changed = True
     if sla.behavior == "FAIL":
         execution.error = f"SLA '{sla.id}' violated: {reason}"
-        killing.begin(turn, State.FAILED)
+        _end(turn, State.FAILED)
     elif sla.behavior == "CANCEL":
-        killing.begin(turn, State.CANCELLED)
+        _end(turn, State.CANCELLED)
+
+
+def _end(turn: Turn, state: State) -> None:
+    if turn.execution.open_children.get(None, 0):
+        killing.begin(turn, state)
+    else:
+        ending.close(turn, state)

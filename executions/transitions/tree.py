@@ -31,6 +31,7 @@ class Level:
     task: Task | None
     errors: tuple[Task, ...]
     finals: tuple[Task, ...]
+    beside: tuple[Task, ...] = ()  # run, but mean nothing
 
     @property
     def id(self) -> str | None:
@@ -42,7 +43,8 @@ def level_of(turn: Turn, run: TaskRun | None) -> Level:
     if run is None:
         return Level(None, None, enabled(turn.flow.errors), enabled(turn.flow.finally_))
     task = turn.task(run)
-    return Level(run, task, enabled(task.error_tasks()), enabled(task.finally_tasks()))
+    beside = task.side_tasks() if isinstance(task, FlowableTask) else ()
+    return Level(run, task, enabled(task.error_tasks()), enabled(task.finally_tasks()), tuple(beside))
 
 
 def above(turn: Turn, run: TaskRun) -> Level:
@@ -116,12 +118,12 @@ def settle(turn: Turn, level: Level) -> None:
 
 
 def worst_of_tasks(turn: Turn, level: Level) -> State:
-    """The worst end among the runs of `tasks`; `errors` and `finally` never count (Execution.guessFinalState)."""
+    """The worst end among the runs of `tasks`; `errors`, `finally` and side tasks never count (guessFinalState)."""
     counts = turn.execution.tally.get(level.id, {})
     if not any(counts.get(state) for state in _SEVERITY):
         return State.SUCCESS
     counts = dict(counts)
-    for task in (*level.errors, *level.finals, *(aftermath.tasks(turn) if level.run is None else ())):
+    for task in (*level.errors, *level.finals, *level.beside, *(aftermath.tasks(turn) if level.run is None else ())):
         run = turn.execution.at(level.id, task.id)
         if run is not None:
             counts[run.state] -= 1

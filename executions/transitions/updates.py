@@ -22,7 +22,9 @@ def apply(turn: Turn, run: TaskRun, task: UpdatingTask) -> None:
     turn.move_run(run, State.RUNNING)
     if reason is not None:
         turn.log("ERROR", reason, run)
-    run.attempts.append(Attempt(turn.new_id(), state, [(State.RUNNING, turn.now), (state, turn.now)]))
+    run.attempts.append(
+        Attempt(turn.new_id(), state, [(State.CREATED, turn.now), (State.RUNNING, turn.now), (state, turn.now)])
+    )
     turn.execution.touch(run)
     if update is None:
         conclude(turn, run, task, state)

@@ -226,6 +226,7 @@ class Pausing:
 
     wake_after: timedelta | None = None
     wakes_as: State = State.RUNNING  # RUNNING: goes on with its tasks; a terminal state: ends like this
+    meanwhile: Task | None = None  # run at once, below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,10 @@ class FlowableTask(Task):
 
     def resume_inputs(self) -> Sequence[Input]:
         """What a user is asked for who resumes it from a pause."""
+        return ()
+
+    def side_tasks(self) -> Sequence[Task]:
+        """Those of its tasks whose ends mean nothing for its own."""
         return ()
 
     def outcome(self, worst: State) -> State:

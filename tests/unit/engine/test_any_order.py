@@ -74,9 +74,10 @@ def summary(driver: Driver) -> dict[str, Any]:
 
 
 def _plain(outputs: Any) -> Any:
-    return (
-        {key: item for key, item in outputs.items() if key != "executionId"} if isinstance(outputs, dict) else outputs
-    )
+    """Without ids and moments."""
+    if not isinstance(outputs, dict):
+        return outputs
+    return {key: item for key, item in outputs.items() if key not in ("executionId", "resumed")}
 
 
 def pending(driver: Driver) -> list[Message]:

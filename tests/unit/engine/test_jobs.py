@@ -44,6 +44,13 @@ def test_it_carries_what_its_templates_name_and_nothing_else() -> None:
     assert "labels" not in found.context and "vars" not in found.context
 
 
+def test_the_states_of_other_tasks_are_plain_data() -> None:
+    found = job(value("a"), foreach("f", [1], value("b")), log("x", message="{{ tasks }}"))
+    b = {"1": {"state": "SUCCESS"}}
+    assert found.context["tasks"] == {"a": b["1"], "f": b["1"], "b": b, "x": {"state": "CREATED"}}
+    assert type(found.context["tasks"]) is dict
+
+
 def test_what_is_large_is_left_to_be_fetched() -> None:
     found = job(log("x", message="{{ inputs.p }}"), inputs={"p": "x" * 10_000})
     assert (found.context["inputs"], found.context["fetch"]) == ({}, {"inputs": ["p"]})

@@ -113,6 +113,13 @@ def test_an_assertion(behavior: str, state: str) -> None:
     assert driver.state == state
 
 
+@pytest.mark.parametrize(("behavior", "state"), [("FAIL", "FAILED"), ("CANCEL", "CANCELLED")])
+def test_an_assertion_that_never_held_lets_nothing_start(behavior: str, state: str) -> None:
+    more = sla(type="EXECUTION_ASSERTION", behavior=behavior, **{"assert": "{{ 1 == 2 }}"})
+    driver = drive(flow(log("x"), **more)).start()
+    assert (driver.state, driver.runs(), driver.history()) == (state, [], ["CREATED", "RUNNING", state])
+
+
 def test_an_assertion_that_cannot_be_evaluated_is_no_violation() -> None:
     more = sla(type="EXECUTION_ASSERTION", behavior="FAIL", **{"assert": "{{ outputs.missing.value }}"})
     assert drive(flow(log("x"), **more)).run().state == "SUCCESS"

@@ -41,6 +41,33 @@ def test_what_the_user_answers_is_an_output() -> None:
     assert driver.only("z").outputs == {"value": "because"}
 
 
+def test_its_outputs_tell_who_resumed_it_and_when() -> None:
+    driver = drive(flow(pause(), value("z", "{{ outputs.p.resumed.by }}"))).start()
+    moment = driver.now.isoformat().replace("+00:00", "Z")
+    resumed(driver, by="ann").run()
+    assert driver.only("p").outputs == {"resumed": {"by": "ann", "on": moment, "to": "RUNNING"}}
+    assert driver.only("z").outputs == {"value": "ann"}
+
+
+@pytest.mark.parametrize("told", [log("tell"), fail("tell"), log("tell", disabled=True)])
+@pytest.mark.parametrize("inner", [[], [log("a"), log("b")]])
+def test_onpause_runs_while_it_waits_and_decides_nothing(told: dict[str, Any], inner: list[dict[str, Any]]) -> None:
+    driver = drive(flow(pause(onPause=told, tasks=inner), log("z"))).start()
+    driver.work()
+    assert (driver.state, driver.only("p").state) == ("PAUSED", "PAUSED")
+    assert [run.state.is_terminal for run in driver.runs("tell")] == ([] if told.get("disabled") else [True])
+    resumed(driver).run()
+    assert (driver.state, driver.only("p").state) == ("SUCCESS", "SUCCESS")
+    assert [run.task_id for run in driver.runs() if run.task_id != "tell"] == ["p", *(t["id"] for t in inner), "z"]
+
+
+def test_a_resume_before_onpause_has_ended_waits_for_it() -> None:
+    driver = drive(flow(pause(onPause=log("tell")), log("z"))).start()
+    resumed(driver)
+    assert [job.context["task"]["id"] for job in driver.jobs] == ["tell"]
+    assert driver.run().state == "SUCCESS"
+
+
 ENDINGS: dict[str, tuple[dict[str, Any], str, str, bool]] = {
     "a duration resumes": ({"pauseDuration": "PT5S"}, "SUCCESS", "SUCCESS", True),
     "so does its older name": ({"delay": "PT5S"}, "SUCCESS", "SUCCESS", True),
