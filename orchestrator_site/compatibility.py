@@ -66,7 +66,9 @@ TYPES: dict[str, Note] = {
         "needs no credentials beside its key; `Authorization` and `Cookie` headers are not kept; names of headers are"
         " spelled as the flow spells them",
     ),
-    _CORE + "http.Trigger": (NOT_YET, "polling triggers come with the scheduler"),
+    _CORE + "http.Trigger": (NOT_YET, "read, checked and listed; the scheduler comes later"),
+    _CORE + "kv.PurgeKV": (DIFFERS, "only current versions are kept: the behavior `version` finds nothing to purge"),
+    _CORE + "namespace.PurgeFiles": (DIFFERS, "only current versions are kept: there is nothing to purge"),
     _CORE + "runner.Process": (DIFFERS, "as `taskRunner` of scripts, not as a task"),
     _CORE + "flow.ForEach": (
         DIFFERS,
@@ -88,7 +90,7 @@ TYPES: dict[str, Note] = {
     ),
 }
 # Types of Kestra's core that no registry of ours holds.
-MISSING = (_CORE + "http.Trigger", _CORE + "runner.Process")
+MISSING = (_CORE + "runner.Process",)
 
 # Cases of the outside judge (`make conformance`) that are not met, and why.
 CASES: dict[str, str] = {}

@@ -105,10 +105,19 @@ def pairs(connection: Connection, namespace: str, prefix: str = "") -> list[Pair
     return [_pair(row) for row in rows]
 
 
-def purge_expired(connection: Connection, namespaces: Sequence[str] | None = None) -> int:
-    """Delete what is past its time, everywhere or in some namespaces."""
-    names = None if namespaces is None else list(namespaces)
-    return int(connection.execute(_SQL["purge"], {"namespaces": names}).rowcount)
+def everywhere(connection: Connection, *, expired_only: bool) -> list[tuple[str, str]]:
+    """(namespace, key) of all pairs, or of those past their time, which nothing else shows."""
+    rows = connection.execute(_SQL["everywhere"], {"expired_only": expired_only}).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def purge(connection: Connection, names: Sequence[tuple[str, str]], *, expired_only: bool) -> int:
+    parameters = {
+        "namespaces": [namespace for namespace, _ in names],
+        "keys": [key for _, key in names],
+        "expired_only": expired_only,
+    }
+    return int(connection.execute(_SQL["purge"], parameters).rowcount)
 
 
 def typed(value: Json, type_name: str | None) -> tuple[str, Json]:

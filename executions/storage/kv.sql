@@ -26,6 +26,13 @@ WHERE namespace = %(namespace)s AND starts_with(key, %(prefix)s)
     AND (expires IS NULL OR expires > clock_timestamp())
 ORDER BY key
 
+-- name: everywhere
+SELECT namespace, key FROM key_values
+WHERE NOT %(expired_only)s OR expires <= clock_timestamp()
+ORDER BY namespace, key
+
 -- name: purge
+-- One that was set again in the meantime is not expired any more.
 DELETE FROM key_values
-WHERE expires <= clock_timestamp() AND (%(namespaces)s::text[] IS NULL OR namespace = ANY(%(namespaces)s::text[]))
+WHERE (namespace, key) IN (SELECT * FROM unnest(%(namespaces)s::text[], %(keys)s::text[]))
+    AND (NOT %(expired_only)s OR expires <= clock_timestamp())

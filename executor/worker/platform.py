@@ -1,6 +1,6 @@
 """What core tasks need of the control plane: key-values, namespace files, executions, logs. Their only door to the database."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +72,17 @@ class Platform:
         self._reach(namespace, Role.VIEWER, "read key-values of")
         with self._database() as connection:
             return [pair.key for pair in kv.pairs(connection, namespace, prefix)]
+
+    def kv_everywhere(self, *, expired_only: bool) -> list[tuple[str, str]]:
+        """Names only; who may purge them `kv_purge` asks."""
+        with self._database() as connection:
+            return kv.everywhere(connection, expired_only=expired_only)
+
+    def kv_purge(self, names: Sequence[tuple[str, str]], *, expired_only: bool) -> int:
+        for namespace in dict.fromkeys(namespace for namespace, _ in names):
+            self._reach(namespace, Role.AUTHOR, "purge key-values of")
+        with self._database() as connection:
+            return kv.purge(connection, names, expired_only=expired_only)
 
     # Namespace files: relative paths without a leading slash.
 

@@ -63,9 +63,11 @@ TASKS: dict[str, str] = {
     _CORE + "kv.Get": _TASKS + "kv:Get",
     _CORE + "kv.GetKeys": _TASKS + "kv:GetKeys",
     _CORE + "kv.Delete": _TASKS + "kv:Delete",
+    _CORE + "kv.PurgeKV": _TASKS + "purging:PurgeKV",
     _CORE + "namespace.UploadFiles": _TASKS + "namespace_files:UploadFiles",
     _CORE + "namespace.DownloadFiles": _TASKS + "namespace_files:DownloadFiles",
     _CORE + "namespace.DeleteFiles": _TASKS + "namespace_files:DeleteFiles",
+    _CORE + "namespace.PurgeFiles": _TASKS + "purging:PurgeFiles",
     _CORE + "state.Get": _TASKS + "state:Get",
     _CORE + "state.Set": _TASKS + "state:Set",
     _CORE + "state.Delete": _TASKS + "state:Delete",
@@ -117,6 +119,7 @@ TRIGGERS: dict[str, str] = {
     _CORE + "trigger.ScheduleOnDates": "flows.triggers.schedule:ScheduleOnDates",
     _CORE + "trigger.Webhook": "flows.triggers.webhook:Webhook",
     _CORE + "trigger.Flow": "flows.triggers.flow:Flow",
+    _CORE + "http.Trigger": "flows.triggers.http:HttpTrigger",
 }
 
 CONDITIONS: dict[str, str] = {

@@ -1,11 +1,13 @@
 """core.kv and core.state on the real worker and the real database."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
 from executions import encryption
+from executions.storage import kv
 from tests.integration.worker_support import NAMESPACE, TaskBench
 
 KV = "io.kestra.plugin.core.kv."
@@ -122,3 +124,40 @@ def test_a_secret_is_kept_encrypted_and_clear_to_later_expressions(
     for table in ("key_values", "queues", "logs", "payloads"):
         stored = bench.table.value(f"SELECT string_agg(t::text, '') FROM {table} t") or ""
         assert "canary" not in stored.lower(), table
+
+
+PAIRS = [("company.worker", "old"), ("company.worker", "kept"), ("company.worker.below", "old"), ("company", "old"),
+         ("company.worker.below", "AI_x"), ("company.workers", "old")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("properties", "left"),
+    [
+        ("namespaces: [company.worker]", ["company/old", "company.worker/kept", "company.worker.below/AI_x", "company.workers/old"]),
+        ("namespaces: [company.worker], includeChildNamespaces: false",
+         ["company/old", "company.worker/kept", "company.worker.below/AI_x", "company.worker.below/old", "company.workers/old"]),
+        ("namespacePattern: '*.below', expiredOnly: false",
+         ["company/old", "company.worker/kept", "company.worker/old", "company.workers/old"]),
+        ("keyPattern: 'AI_*', behavior: {type: key, expiredOnly: false}",
+         ["company/old", "company.worker/kept", "company.worker/old", "company.worker.below/old", "company.workers/old"]),
+        ("behavior: {type: key}", ["company.worker/kept", "company.worker.below/AI_x"]),
+        ("behavior: {type: version, keepAmount: 1}", [f"{namespace}/{key}" for namespace, key in PAIRS]),
+    ],
+)  # fmt: skip
+def test_pairs_are_purged_by_namespace_key_and_time(bench: TaskBench, properties: str, left: list[str]) -> None:
+    connection = bench.table.connection
+    for namespace, key in PAIRS:
+        kv.put(connection, namespace, key, "x", ttl=timedelta(seconds=-1 if key == "old" else 100))
+    outputs = bench.outputs(f"- {{id: purge, type: {KV}PurgeKV, {properties}}}")
+    rows = connection.execute("SELECT namespace || '/' || key FROM key_values").fetchall()
+    assert sorted(row[0] for row in rows) == sorted(left)
+    assert outputs == {"size": len(PAIRS) - len(left)}
+
+
+def test_there_are_no_older_versions_of_namespace_files_to_purge(bench: TaskBench) -> None:
+    task = "- {id: purge, type: io.kestra.plugin.core.namespace.PurgeFiles, namespaces: [company]"
+    assert bench.outputs(task + ", filePattern: '**/*.sql'}") == {"size": 0}
+    assert "no older ones to purge" in bench.table.messages()
+    assert "`before` and `keepAmount`" in bench.failure(task + ", behavior: {type: version}}")
+    assert "at least 1" in bench.failure(task + ", behavior: {type: version, keepAmount: 0}}")
+    assert "exclude each other" in bench.failure(task + ", namespacePattern: 'x.*'}")
