@@ -81,6 +81,8 @@ class PurgeKV(PurgeTask):
 
 
 class PurgeFiles(PurgeTask):
+    """Older versions of namespace files. Only the current one is kept here, so there never are any."""
+
     file_pattern: str | None = None
     behavior: ByVersion = Field(default=ByVersion(type="version", keep_amount=1))
 
