@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-import holidays
 import orjson
 from django.conf import settings
 from psycopg import OperationalError
@@ -240,6 +239,8 @@ def _day(value: Json) -> date:
 
 @lru_cache(maxsize=32)
 def _calendar(country: str, part: str | None) -> Any:
+    import holidays  # large, and rarely asked for
+
     try:
         return holidays.country_holidays(country, subdiv=part)
     except NotImplementedError as error:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator_site import parentage, postgres, supervisor
+from orchestrator_site import environment, parentage, postgres, supervisor
 from orchestrator_site.children import SUPERVISOR_VARIABLE
 
 # These start no embedded PostgreSQL: they need no database, or (`up`) bring it up themselves.
@@ -17,6 +17,8 @@ WITHOUT_DATABASE = frozenset(
         "spectacular", "up",
     }
 )  # fmt: skip
+# They answer no requests; their own children (of a worker) are told by the same variable.
+ENGINE = frozenset({"run_executor", "run_worker"})
 
 
 def run(arguments: list[str]) -> int:
@@ -26,6 +28,8 @@ def run(arguments: list[str]) -> int:
         return supervisor.main()
     if supervisor_pid := os.environ.pop(SUPERVISOR_VARIABLE, None):
         parentage.end_with(int(supervisor_pid))
+    if command in ENGINE:
+        os.environ[environment.ENGINE_ONLY] = "1"
     asks_for_database = "--with-database" in arguments[2:]
     needs_database = (command not in WITHOUT_DATABASE or asks_for_database) and not asks_for_help
     try:

@@ -22,6 +22,7 @@ from executions import retention
 
 # Where clouds answer with the machine's own credentials.
 HTTP_BLOCKED = "169.254.0.0/16 fe80::/10 fd00:ec2::254/128"
+ENGINE_ONLY = "CELESTA_ENGINE_ONLY"
 DEFAULT_HOME = Path(__file__).resolve().parent.parent / ".celesta"
 
 
@@ -75,6 +76,11 @@ class CelestaSettings:
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("CELESTA_HOME") or DEFAULT_HOME).absolute()
+
+
+def is_engine_only(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process (or the worker that it is a child of) answers no requests. Set by `command_line`, not by users."""
+    return environ.get(ENGINE_ONLY) == "1"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:

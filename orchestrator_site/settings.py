@@ -17,15 +17,12 @@ if CELESTA.public_host not in ALLOWED_HOSTS:
     ALLOWED_HOSTS.append(CELESTA.public_host)
 CSRF_TRUSTED_ORIGINS = [CELESTA.public_url]
 
-INSTALLED_APPS = [
-    "orchestrator_site",
+# What only those who answer people need: an executor or a worker is a sixth smaller without it.
+_APPS_OF_THE_WEB = [
     "unfold",
     "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
     "django.contrib.humanize",
     "django.contrib.messages",
-    "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -33,6 +30,14 @@ INSTALLED_APPS = [
     "django_filters",
     "channels",
     "django_eventstream",
+]
+
+INSTALLED_APPS = [
+    "orchestrator_site",
+    *([] if environment.is_engine_only() else _APPS_OF_THE_WEB),
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
     "flows",
     "executions",
     "executor",

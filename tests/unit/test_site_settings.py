@@ -1,7 +1,10 @@
 """The settings contract: names, defaults, and one clear line for a wrong value."""
 
 import base64
+import os
 import stat
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -79,3 +82,18 @@ def test_an_unwritable_home_is_refused_naming_the_variable_to_set(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(ImproperlyConfigured, match="CELESTA_HOME"):
         read(tmp_path / "file" / "home")
+
+
+def test_executors_and_workers_load_nothing_that_only_answers_requests_need() -> None:
+    script = (
+        "import sys, django; django.setup()\n"
+        "import executor.process, executor.worker.run, executor.worker.tasks\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    variables = {**os.environ, "DJANGO_SETTINGS_MODULE": "orchestrator_site.settings", environment.ENGINE_ONLY: "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"django", "psycopg", "celery"} <= loaded
+    assert loaded.isdisjoint(
+        {"rest_framework", "unfold", "drf_spectacular", "channels", "django_eventstream", "holidays"}
+    )

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-import holidays
 from pydantic import AfterValidator
 
 from flows.triggers.base import Condition, Facts
@@ -82,6 +81,8 @@ class PublicHoliday(_OnDate):
     sub_division: str | None = None
 
     def holds(self, facts: Facts) -> bool:
+        import holidays  # large, and rarely asked for
+
         day = read_datetime(facts.render(self.date)).date()
         country = facts.render(self.country) if self.country else "US"
         part = facts.render(self.sub_division) if self.sub_division else None
