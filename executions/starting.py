@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from executions import checks
 from executions.codec import dumps
 from executions.ids import new_id
 from executions.inputs import checked_inputs as checked_inputs
@@ -74,11 +75,24 @@ def refuse_large(parts: Json) -> None:
         raise MessageTooLarge(size, limit)
 
 
-def built(flow: Flow, start: Start, inputs: dict[str, Json], now: datetime) -> Execution:
-    """`inputs` are checked already. Raises MessageTooLarge: an execution too large to be handled is not begun."""
+def built(
+    flow: Flow,
+    start: Start,
+    inputs: dict[str, Json],
+    now: datetime,
+    *,
+    connection: Any = None,
+    may_block: bool = True,
+) -> Execution:
+    """`inputs` are valid already; the flow's `checks` of them are made here, over Django's connection without another.
+
+    Raises checks.Blocked (without `may_block` the execution is FAILED instead), and MessageTooLarge: an execution too
+    large to be handled is not begun."""
     refuse_large([inputs, start.variables, start.trigger, start.labels])
     execution_id = start.execution_id
-    return Execution(
+    failed = checks.failed_checks(flow, inputs, execution_id, start.trigger, connection)
+    fails = checks.fails(failed, may_block=may_block)
+    execution = Execution(
         id=execution_id,
         namespace=flow.namespace,
         flow_id=flow.id,
@@ -94,3 +108,13 @@ def built(flow: Flow, start: Start, inputs: dict[str, Json], now: datetime) -> E
         schedule_date=start.schedule_date,
         kind=start.kind,
     )
+    if fails:
+        born_failed(execution, f"Flow execution failed: {checks.reason_of(failed)}", now)
+    return execution
+
+
+def born_failed(execution: Execution, reason: str, now: datetime) -> None:
+    """It is there only to tell why it could not run; the engine does what follows from its end."""
+    execution.error = reason
+    execution.move(State.FAILED, now)
+    execution.memory["closing"] = True

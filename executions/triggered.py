@@ -7,11 +7,10 @@ from typing import Any
 from executions import lineage
 from executions.ids import new_id
 from executions.inputs import checked_inputs
-from executions.starting import CORRELATION, Start, built
+from executions.starting import CORRELATION, Start, born_failed, built
 from executions.state import Execution
 from flows.definition.inputs import InvalidInputs
 from flows.definition.model import Flow
-from flows.definition.states import State
 from flows.expressions.errors import ExpressionError
 from flows.triggers.base import Trigger
 
@@ -43,15 +42,13 @@ def triggered(
         values = checked_inputs(flow, given, {}, execution_id, told, inputs=wanted, connection=connection)
     except (ExpressionError, InvalidInputs, ValueError) as refused:
         error = f"Trigger `{trigger.id}` could not give the flow its inputs: {refused}"
-    execution = built(
-        flow, Start(labels=_inherited(labels, starter), trigger=told, execution_id=execution_id), values, now
-    )
+    start = Start(labels=_inherited(labels, starter), trigger=told, execution_id=execution_id)
+    execution = built(flow, start, values, now, connection=connection, may_block=False)
     if starter is not None:
         execution.depth = starter.depth + 1
         lineage.hand_down(starter, execution)
-    if error is not None:
-        execution.error = error
-        execution.move(State.FAILED, now)
+    if error is not None and not execution.state.is_terminal:
+        born_failed(execution, error, now)
     return execution
 
 

@@ -35,7 +35,7 @@ def start_child(connection: Connection, parent: Execution, effect: StartExecutio
     )
     files: dict[str, Any] = {}
     inputs = checked_inputs(flow, effect.inputs, files, effect.execution_id, effect.trigger, connection=connection)
-    execution = built(flow, start, inputs, now)
+    execution = built(flow, start, inputs, now, connection=connection)
     execution.parent_task_run = effect.parent_task_run
     execution.depth = effect.depth
     lineage.hand_down(parent, execution)

@@ -10,7 +10,7 @@ _SCRIPTS = "without a `taskRunner` a process of the worker; Kestra's default is 
 
 FLOW: dict[str, Note] = {
     "tenantId": (DIFFERS, "accepted and ignored: there is one tenant, `main`"),
-    "checks": (NOT_YET, "accepted, not evaluated"),
+    "checks": (DIFFERS, "asked for every start; what a trigger starts and a check blocks is FAILED with the reason"),
     "draft": (NOT_YET, "accepted, without effect"),
     "deleted": (DIFFERS, "accepted; a flow is deleted by its route, not by its text"),
     "workerGroup": (DIFFERS, "a Celery queue of that name; in Kestra a feature of the Enterprise Edition"),

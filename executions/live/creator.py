@@ -160,7 +160,7 @@ class Creator:
                     wanted.start.trigger,
                     connection=connection,
                 )
-                wanted.execution = built(flow, wanted.start, inputs, now)
+                wanted.execution = built(flow, wanted.start, inputs, now, connection=connection)
             except psycopg.OperationalError:
                 raise
             except Exception as refusal:

@@ -12,6 +12,17 @@ _WAITING = (State.CREATED, State.RESTARTED, State.QUEUED)
 _GOING = (State.RUNNING, State.RETRYING)
 
 
+def created(turn: Turn) -> bool:
+    """A new execution, or a copy that goes on. True when it runs."""
+    execution = turn.execution
+    if execution.state in (State.CREATED, State.RESTARTED):
+        return begin(turn)
+    if execution.state.is_terminal and execution.memory.get("closing"):
+        turn.log("ERROR", execution.error or "The execution has failed before it began")
+        changed(turn)
+    return False
+
+
 def begin(turn: Turn) -> bool:
     """CREATED or RESTARTED: run, unless it waits for its date or for a slot. True when it runs."""
     execution = turn.execution

@@ -109,7 +109,7 @@ def _apply(turn: Turn, message: Message) -> bool:
     """Join one message. True when the execution goes on from where it stood."""
     match message:
         case ExecutionCreated():
-            return turn.execution.state in (State.CREATED, State.RESTARTED) and admission.begin(turn)
+            return admission.created(turn)
         case ExecutionChanged() if message.action == TELL_PARENT:
             ending.tell_parent(turn)
         case ExecutionChanged():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PrivateAttr
 
 from flows.definition.input_types import AnyInput
-from flows.definition.properties import Concurrency, Labels, Output, PluginDefault, Retry, Sla, WorkerGroup
+from flows.definition.properties import Check, Concurrency, Labels, Output, PluginDefault, Retry, Sla, WorkerGroup
 from flows.definition.strict import Strict
 from flows.expressions.references import References, references
 from flows.tasks.aliases import canonical
@@ -72,7 +72,7 @@ class Flow(Strict):
     deleted: bool = False
     worker_group: WorkerGroup | None = None
     tenant_id: str | None = None
-    checks: Any = None
+    checks: Annotated[tuple[Check, ...], BeforeValidator(_no_list)] = ()
     draft: bool = False
 
     _source: str = PrivateAttr(default="")

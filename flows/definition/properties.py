@@ -129,6 +129,15 @@ class Sla(Strict):
         return self
 
 
+class Check(Strict):
+    """Asked before an execution begins; `message` says what is wrong when `condition` does not hold."""
+
+    condition: str = Field(min_length=1)
+    message: str = Field(min_length=1)
+    style: Literal["ERROR", "SUCCESS", "WARNING", "INFO"] = "INFO"
+    behavior: Literal["BLOCK_EXECUTION", "FAIL_EXECUTION", "CREATE_EXECUTION"] = "BLOCK_EXECUTION"
+
+
 class Output(Strict):
     """`value` is a template; the rendered value is read as `type`."""
 

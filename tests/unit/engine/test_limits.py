@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from executions.messages import ExecutionCreated, SlotGranted, SlotRefused, TimerFired
+from executions.starting import born_failed
 from executions.transitions import control
 from executions.transitions import effects as fx
 from flows.definition.states import State
@@ -123,6 +124,16 @@ def test_an_assertion_that_never_held_lets_nothing_start(behavior: str, state: s
 def test_an_assertion_that_cannot_be_evaluated_is_no_violation() -> None:
     more = sla(type="EXECUTION_ASSERTION", behavior="FAIL", **{"assert": "{{ outputs.missing.value }}"})
     assert drive(flow(log("x"), **more)).run().state == "SUCCESS"
+
+
+def test_an_execution_that_is_born_failed_says_why_and_runs_what_comes_after_its_end() -> None:
+    driver = drive(flow(log("x"), afterExecution=[log("after")]))
+    driver.execution.parent_task_run = {"executionId": "e", "taskRunId": "r", "token": "t", "wait": True}
+    born_failed(driver.execution, "no good", driver.now)
+    driver.run()
+    assert (driver.state, driver.states()) == ("FAILED", [("after", "SUCCESS")])
+    assert [told.state for told in driver.of(fx.TellParent)] == ["FAILED"]
+    assert [line.message for line in driver.of(fx.WriteLog)] == ["no good"]
 
 
 def test_a_date_in_the_future_is_waited_for() -> None:
