@@ -203,14 +203,18 @@ def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {to_base62(row[0]) for row in rows}
 
 
-def outputs_of_children(connection: Connection, execution_id: str, task_id: str, parent_run: str | None) -> list[Json]:
-    """Outputs of the executions that the latest run of a task below a run has started, by their iterations."""
+def outputs_of_children(
+    connection: Connection, execution_id: str, task_id: str, parent_run: str | None
+) -> tuple[Json, list[tuple[int, Json]]]:
+    """Of the latest run of a task below a run: its own outputs, and those of the executions that it has started, with
+    their iterations, in that order."""
     parameters = {"execution": hex_of(execution_id), "task": task_id, "parent": _hex_or_none(parent_run)}
     row = connection.execute(_SQL["sibling_run"], parameters).fetchone()
     if row is None:
-        return []
+        return {}, []
     parameters = {"execution": hex_of(execution_id), "run": to_base62(row[0])}
-    return [loads(text) for (text,) in connection.execute(_SQL["children_outputs"], parameters)]
+    found = connection.execute(_SQL["children_outputs"], parameters)
+    return loads(row[1]), [(iteration, loads(text)) for iteration, text in found]
 
 
 def fetch_payloads(connection: Connection, ids: Sequence[int]) -> dict[int, Json]:

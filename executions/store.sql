@@ -76,14 +76,14 @@ WHERE trigger_execution_id = ANY(%(ids)s::uuid[]) AND state <> ALL(%(terminal)s:
 SELECT id FROM executions WHERE id = ANY(%(ids)s::uuid[]) AND NOT deleted;
 
 -- name: sibling_run
-SELECT id FROM task_runs
+SELECT id, COALESCE(outputs, '{}')::text FROM task_runs
 WHERE execution_id = %(execution)s::uuid AND task_id = %(task)s AND parent_id IS NOT DISTINCT FROM %(parent)s::uuid
 ORDER BY seq DESC LIMIT 1;
 
 -- name: children_outputs
-SELECT outputs::text FROM executions
+SELECT (parent_task_run->>'iteration')::int, outputs::text FROM executions
 WHERE trigger_execution_id = %(execution)s::uuid AND parent_task_run->>'taskRunId' = %(run)s AND outputs IS NOT NULL
-ORDER BY (parent_task_run->>'iteration')::int, id;
+ORDER BY 1, id;
 
 -- name: task_runs
 SELECT row_to_json(t)::text FROM task_runs t WHERE execution_id = ANY(%(ids)s::uuid[]) ORDER BY execution_id, seq;

@@ -79,6 +79,7 @@ TYPES: dict[str, Note] = {
         "a task starts when all it depends on have ended, in whatever state, as in Kestra; nobody waits for a disabled one",
     ),
     _CORE + "flow.WorkingDirectory": (DIFFERS, "tasks inside honour `runIf`, Kestra's do not"),
+    _CORE + "flow.ForEachItem": (DIFFERS, "files below `subflowOutputsBaseUri` are there when `_merge` has run"),
     _CORE + "flow.LoopUntil": (DIFFERS, "waits to the millisecond instead of up to a second longer"),
     _CORE + "flow.Pause": (
         DIFFERS,

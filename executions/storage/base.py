@@ -1,7 +1,6 @@
 """The internal storage as everybody sees it: `kestra://` addresses, where files of what belong, errors. No I/O."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,6 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, unquote, urlsplit
+
+from flows.definition.folders import execution_prefix as execution_prefix
+from flows.definition.folders import namespace_path as namespace_path
+from flows.definition.folders import slug
+from flows.definition.folders import task_prefix as task_prefix
 
 SCHEME = "kestra"
 MAX_PATH = 2048
@@ -104,25 +108,6 @@ def uri_of(path: str) -> str:
 
 def is_uri(text: object) -> bool:
     return isinstance(text, str) and text.startswith(SCHEME + ":///")
-
-
-def slug(text: str) -> str:
-    """As Kestra names folders: lower case, everything else than letters and digits a hyphen."""
-    plain = unicodedata.normalize("NFD", text)
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", plain).lower()).strip("-")
-
-
-def namespace_path(namespace: str) -> str:
-    return "/" + namespace.replace(".", "/")
-
-
-def execution_prefix(namespace: str, flow_id: str, execution_id: str) -> str:
-    return f"{namespace_path(namespace)}/{slug(flow_id)}/executions/{execution_id}"
-
-
-def task_prefix(namespace: str, flow_id: str, execution_id: str, task_id: str, task_run_id: str) -> str:
-    return f"{execution_prefix(namespace, flow_id, execution_id)}/tasks/{slug(task_id)}/{task_run_id}"
 
 
 def cache_prefix(namespace: str, flow_id: str, task_id: str) -> str:

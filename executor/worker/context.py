@@ -1,7 +1,7 @@
 """What a runnable task sees of the world: its scope, rendering, logs, files (flows.tasks.base.RunContext)."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,11 @@ class Context:
         made._secrets = self._secrets
         return made
 
-    def outputs_of_children(self, task_id: str) -> Iterator[Mapping[str, Json]]:
-        """Outputs of the executions that a task beside this one has started, in the order of their iterations."""
+    def outputs_of_children(self, task_id: str) -> tuple[Mapping[str, Json], Sequence[tuple[int, Mapping[str, Json]]]]:
+        """Of a task beside this one: its own outputs, and those of the executions that it has started, by iteration."""
         with self._tools.database() as connection:
             parent = self.roots["taskrun"].get("parentId")
-            found = store.outputs_of_children(connection, self.execution_id, task_id, parent)
-        yield from found
+            return store.outputs_of_children(connection, self.execution_id, task_id, parent)
 
     def run_process(
         self,

@@ -125,8 +125,9 @@ class RunContext(Protocol):
     def cache_address(self, name: str) -> str:
         """Where this task keeps a file from one execution of its flow to the next."""
 
-    def outputs_of_children(self, task_id: str) -> Iterator[Mapping[str, Json]]:
-        """Outputs of the executions that the latest run of this task has started, in the order of their iterations."""
+    def outputs_of_children(self, task_id: str) -> tuple[Mapping[str, Json], Sequence[tuple[int, Mapping[str, Json]]]]:
+        """Of the latest run of a task beside this one: its outputs, and those of the executions that it has started,
+        each with its iteration, in that order."""
 
     def run_process(
         self,

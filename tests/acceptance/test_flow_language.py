@@ -194,6 +194,7 @@ tasks:
     flowId: child
     inputs: {{rows: "{{{{ taskrun.items }}}}"}}
   - {{id: merged, type: core.debug.Return, format: "{{{{ read(outputs.each_merge.subflowOutputs) }}}}"}}
+  - {{id: second, type: core.debug.Return, format: "{{{{ read(outputs.each_items.subflowOutputsBaseUri ~ '/1/outputs.ion') }}}}"}}
 """
 
 
@@ -214,6 +215,7 @@ def test_a_file_in_batches_and_their_outputs_in_one_file(
     lines = outputs(found, "merged")["value"].splitlines()
     shown = ['{o:"' + text.replace("\n", "\\n") + '"}' for text in expected]
     assert lines == shown
+    assert outputs(found, "second")["value"] == shown[1] + "\n"
     assert outputs(found, "each_items")["iterations"]["SUCCESS"] == len(expected)
 
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from flows.expressions.ion import to_ion
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 
+BASE_URI = "subflowOutputsBaseUri"
 _CHUNK = 1 << 16
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -46,15 +47,20 @@ class SplitItems(RunnableTask):
 
 
 class MergeOutputs(RunnableTask):
-    """Output: `subflowOutputs`, a file with the outputs of each execution, in the order of the batches."""
+    """Output: `subflowOutputs`, a file with the outputs of each execution, in the order of the batches.
+
+    Each has a file of its own too, below the address that the task that started them has told."""
 
     items_task: str
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
         path = context.working_directory / "outputs.ion"
+        of_task, of_children = context.outputs_of_children(self.items_task)
         with path.open("w") as file:
-            for outputs in context.outputs_of_children(self.items_task):
-                file.write(to_ion(outputs) + "\n")
+            for iteration, outputs in of_children:
+                line = to_ion(outputs) + "\n"
+                file.write(line)
+                context.storage.put(f"{of_task[BASE_URI]}/{iteration}/outputs.ion", line.encode())
         if not path.stat().st_size:
             return None
         return {"subflowOutputs": context.upload(path, "outputs.ion")}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from flows.definition.folders import task_prefix
 from flows.definition.states import State
 from flows.definition.strict import Strict
 from flows.tasks.base import (
@@ -25,10 +26,12 @@ from flows.tasks.base import (
     View,
     in_order,
 )
-from flows.tasks.core.items import MergeOutputs, SplitItems
+from flows.tasks.core.items import BASE_URI, MergeOutputs, SplitItems
 from flows.tasks.flow.subflow import RESTARTABLE, StartsFlow, launch
 
 _TYPE = "io.kestra.plugin.core.flow.ForEachItem"
+# The place of a task run in the internal storage.
+_PLACE = ["{{ flow.namespace }}", "{{ flow.id }}", "{{ execution.id }}", "{{ task.id }}", "{{ taskrun.id }}"]
 # The worst first.
 _SEVERITY = (State.FAILED, State.KILLED, State.CANCELLED, State.WARNING)
 
@@ -118,7 +121,10 @@ class StartForItems(StartsFlow, ExecutableTask):
         else:
             return Progress(State.FAILED)  # it could not even start, and neither can the others
         memory.update(_marked(memory, known, index), counts=counts)
-        return Progress(self._state(memory, counts), self._outputs(memory, counts), memory)
+        state, outputs = self._state(memory, counts), self._outputs(memory, counts)
+        if state is not None and self.wait:
+            outputs[BASE_URI] = f"kestra://{task_prefix(*map(view.text, _PLACE))}"
+        return Progress(state, outputs, memory)
 
     def _outputs(self, memory: Mapping[str, Json], counts: Mapping[str, int]) -> dict[str, Json]:
         waiting = {"CREATED": memory["launched"] - sum(counts.values()), "RUNNING": 0} if self.wait else {}

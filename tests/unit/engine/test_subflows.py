@@ -151,6 +151,7 @@ def test_one_execution_per_batch() -> None:
     assert driver.only("e_items").outputs == {
         "numberOfBatches": 3,
         "iterations": {"CREATED": 0, "RUNNING": 0, "SUCCESS": 3},
+        "subflowOutputsBaseUri": f"kestra:///n/f/executions/{driver.execution.id}/tasks/e-items/{driver.only('e_items').id}",
     }
 
 
