@@ -291,6 +291,26 @@ class TriggerRecord(models.Model):
         indexes = [models.Index(fields=["next_date"], name="triggers_next")]
 
 
+class DashboardRecord(models.Model):
+    """Charts for everybody who may see anything; each reader's are drawn from what that reader may see."""
+
+    id = models.TextField(primary_key=True)
+    title = models.TextField()
+    description = models.TextField(blank=True, default="")
+    source = models.TextField()
+    document = models.JSONField()
+    owner = models.TextField(blank=True, default="")  # who wrote it and may change it, besides administrators
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "dashboards"
+        verbose_name = "dashboard"
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class TriggerWindow(models.Model):
     """What was met of a condition that several executions meet together, and the outputs of those that met it."""
 

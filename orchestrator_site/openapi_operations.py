@@ -142,6 +142,16 @@ OPERATIONS: dict[str, Operation] = {
             "LogsDailyView",
         ]
     },
+    "dashboards.DashboardsView": Operation(
+        f"{_PAGE} q", answer="page of Dashboard", by={"POST": Operation("", "dashboard", "Dashboard")}
+    ),
+    "dashboards.OneDashboardView": Operation(
+        answer="Dashboard", by={"PUT": Operation("", "dashboard", "Dashboard"), "DELETE": _NOTHING}
+    ),
+    "dashboards.ValidateView": Operation("", "dashboard", "Validation"),
+    "dashboards.ChartView": Operation("", "window", "page", by={"table": Operation("", "window", "csv")}),
+    "dashboards.PreviewView": Operation("", "preview", "page", by={"table": Operation("", "preview", "csv")}),
+    "plugins.PropertiesView": Operation(answer="map"),
     "misc.ConfigsView": Operation(answer="map"),
     "misc.BasicAuthView": Operation("", "password", "nothing", 204),
     "namespaces.KvAllView": Operation(f"{_PAGE} q namespace", answer="page of KeyValueEntry"),
@@ -183,7 +193,7 @@ OPERATIONS: dict[str, Operation] = {
     "flows.DeprecatedView": Operation("page size", answer="page"),
     "flows.DistinctNamespacesView": Operation("q", answer="texts"),
     "validation.ValidateView": Operation("", "flows", "validations"),
-    "validation.ValidatePartView": Operation("section", "yaml", "validations"),
+    "validation.ValidatePartView": Operation("section", "yaml", "Validation"),
     "many.BulkView": Operation("delete", "flows", "Flow[]"),
     "many.ImportView": Operation("failOnError", "upload", "texts"),
     "many.ExportView": Operation(_FLOWS, answer="bytes", by={"POST": Operation("", "flow keys", "bytes")}),

@@ -272,6 +272,18 @@ SCHEMAS: dict[str, Json] = {
         lastModifiedTime=_NUMBER,
         creationTime=_NUMBER,
     ),
+    "Dashboard": _object(
+        "id title charts",
+        id=_TEXT,
+        title=_TEXT,
+        description=_TEXT,
+        timeWindow=_object(default=_TEXT, max=_TEXT),
+        charts=_list(_MAP),
+        deleted=_SWITCH,
+        created=_DATE,
+        updated=_DATE,
+        sourceCode=_TEXT,
+    ),
     "Count": _object("count", count=_NUMBER),
 }
 COMPONENTS = {
@@ -321,6 +333,33 @@ def _body(schema: Json, example: Any = None, kind: str = "application/json", req
     return {"required": required, "content": {kind: content}}
 
 
+CHART = """\
+id: by_state
+type: io.kestra.plugin.core.dashboard.chart.Table
+data:
+  type: io.kestra.plugin.core.dashboard.data.Executions
+  columns:
+    state: {field: STATE}
+    total: {agg: COUNT}
+"""
+DASHBOARD = f"""\
+id: overview
+title: Overview
+timeWindow: {{default: P7D, max: P90D}}
+charts:
+  - {CHART.replace(chr(10), chr(10) + "    ").rstrip()}
+"""
+_WINDOW = _object(
+    startDate=_TEXT,
+    endDate=_TEXT,
+    timeRange=_TEXT,
+    namespace=_TEXT,
+    labels=_MAP,
+    filters=_list(_object("field operation", field=_TEXT, operation=_TEXT, value={})),
+    pageSize=_NUMBER,
+    pageNumber=_NUMBER,
+)
+_WEEK = {"startDate": "2026-11-01T00:00:00Z", "endDate": "2026-11-08T00:00:00Z", "namespace": "company"}
 _LABELS = [{"key": "team", "value": "a"}]
 _IDS = ["24znmto07B2ZGrI9IQoSSH"]
 _TRIGGER = {"namespace": "company.team", "flowId": "hello", "triggerId": "daily"}
@@ -368,6 +407,9 @@ BODIES: dict[str, Json] = {
         ),
         {"namespace": "company.team", "startDate": "2026-01-01T00:00:00Z", "endDate": "2026-01-31T00:00:00Z"},
     ),
+    "dashboard": _body(_TEXT, DASHBOARD, "application/x-yaml"),
+    "window": _body(_WINDOW, _WEEK, required=False),
+    "preview": _body(_object("chart", chart=_TEXT, globalFilter=_WINDOW), {"chart": CHART, "globalFilter": _WEEK}),
     "value": _body(_TEXT, '"a value"', "text/plain"),
     "keys": _body(_object("keys", keys=_list(_TEXT)), {"keys": ["my_key"]}),
     "words": _body(_object(q=_TEXT), {"q": "company"}),

@@ -66,7 +66,7 @@ class LogSearchView(APIView):
 
 
 def _condition(query: Any) -> Q:
-    return condition(parse(query, _LEGACY), _FIELDS)
+    return condition(parse(query, _LEGACY), FIELDS)
 
 
 class LogsView(APIView):
@@ -247,7 +247,7 @@ def _attempt(filter: Filter) -> Q:
     return Q(attempt=forms.number({"attempt": plain(filter)}, "attempt"))
 
 
-_FIELDS: dict[str, Condition] = {
+FIELDS: dict[str, Condition] = {
     "q": filters.words(_word),
     "scope": filters.scope,
     "namespace": text("namespace"),

@@ -36,7 +36,7 @@ class ConfigsView(APIView):
                 "version": SERVED_VERSION,
                 "edition": "OSS",
                 "commitId": "celesta",
-                "isCustomDashboardsEnabled": False,
+                "isCustomDashboardsEnabled": True,
                 "isTaskRunEnabled": True,
                 "isAnonymousUsageEnabled": False,
                 "isUiAnonymousUsageEnabled": False,

@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from executions.api import (
     control,
+    dashboards,
     executions,
     files,
     inspect,
@@ -80,6 +81,23 @@ def _stats() -> list[URLPattern]:
     ]
 
 
+def _dashboards() -> list[URLPattern]:
+    chart = "dashboards/<str:dashboard_id>/charts/<str:chart_id>"
+    return [
+        path("dashboards", dashboards.DashboardsView.as_view()),
+        path("dashboards/validate", dashboards.ValidateView.as_view()),
+        path("dashboards/validate/chart", dashboards.ValidateView.as_view(what="chart")),
+        path("dashboards/charts/preview", dashboards.PreviewView.as_view()),
+        # 1.3's address of the table and 2.0's.
+        path("dashboards/charts/export/to-csv", dashboards.PreviewView.as_view(action="table")),
+        path("dashboards/charts/export", dashboards.PreviewView.as_view(action="table")),
+        path("dashboards/<str:dashboard_id>", dashboards.OneDashboardView.as_view()),
+        path(chart, dashboards.ChartView.as_view()),
+        path(f"{chart}/export/to-csv", dashboards.ChartView.as_view(action="table")),
+        path(f"{chart}/export", dashboards.ChartView.as_view(action="table")),
+    ]
+
+
 urlpatterns: list[URLPattern] = [
     path("configs", misc.ConfigsView.as_view()),
     path("configs/login", misc.LoginConfigsView.as_view()),
@@ -92,6 +110,7 @@ urlpatterns: list[URLPattern] = [
     path("concurrency-limit/<str:namespace>/<str:flow_id>", runs.ConcurrencyView.as_view()),
     *_triggers(),
     *_stats(),
+    *_dashboards(),
     path(f"{E}/search", executions.SearchView.as_view()),
     path(f"{E}", executions.ListView.as_view()),
     path(f"{E}/latest", executions.LatestView.as_view()),

@@ -257,7 +257,7 @@ def text(column: str, *, nullable: bool = False) -> Condition:
             case "PREFIX":
                 return Q(**{column: value}) | Q(**{f"{column}__startswith": value + "."})
             case "REGEX":
-                return Q(**{f"{column}__regex": _regex(value)})
+                return Q(**{f"{column}__regex": regex(value)})
             case "IS_NULL" | "IS_NOT_NULL":
                 return Q(**{f"{column}__isnull": operation == "IS_NULL"})
             case "NOT_CONTAINS":
@@ -278,7 +278,7 @@ _LOOKUPS = {
 }
 
 
-def _regex(pattern: str) -> str:
+def regex(pattern: str) -> str:
     """PostgreSQL's own engine runs it, which does not backtrack; what it cannot read is refused before."""
     if len(pattern) > _REGEX_LIMIT:
         raise Unprocessable("Illegal argument: the pattern is too long")

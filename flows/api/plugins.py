@@ -89,7 +89,7 @@ class SchemaView(PluginView):
 
     def get(self, request: Request, kind: str, **_: Any) -> Response:
         name = kind.lower()
-        if name not in schemas.SCHEMAS or name == "dashboard":
+        if name not in schemas.SCHEMAS:
             raise NotFound(f"schema {kind[:40]}")
         found = schemas.schema(name)
         if reading.switch(request, "arrayOf"):
@@ -101,6 +101,18 @@ class SchemaView(PluginView):
                 "definitions": found["definitions"],
             }
         return Response(found, headers={"Cache-Control": _CACHE})
+
+
+class PropertiesView(PluginView):
+    """GET /plugins/properties/{type}: the properties of a schema by themselves."""
+
+    def get(self, request: Request, kind: str, **_: Any) -> Response:
+        name = kind.lower()
+        if name not in schemas.SCHEMAS:
+            raise NotFound(f"schema {kind[:40]}")
+        found = schemas.schema(name)
+        top = found["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        return Response(top.get("properties", {}), headers={"Cache-Control": _CACHE})
 
 
 class DocumentationView(PluginView):

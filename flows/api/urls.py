@@ -47,6 +47,7 @@ urlpatterns = [
     path("plugins", plugins.PluginsView.as_view()),
     path("plugins/groups/subgroups", plugins.SubgroupsView.as_view()),
     path("plugins/schemas/<str:kind>", plugins.SchemaView.as_view()),
+    path("plugins/properties/<str:kind>", plugins.PropertiesView.as_view()),
     path("plugins/inputs", plugins.InputTypesView.as_view()),
     path("plugins/inputs/<str:kind>", plugins.InputSchemaView.as_view()),
     path("plugins/icons", plugins.IconsView.as_view()),

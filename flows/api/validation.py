@@ -74,7 +74,7 @@ def _is_outdated(document: dict[str, Any]) -> bool:
 
 
 class ValidatePartView(FlowView):
-    """One task or trigger by itself; the answer is a list of one."""
+    """One task or trigger by itself."""
 
     roles = {"POST": Role.VIEWER}
     what = "task"
@@ -98,4 +98,4 @@ class ValidatePartView(FlowView):
         except InvalidFlow as error:
             answer["constraints"] = str(error)
             answer["violations"] = [violation_json(one) for one in error.errors]
-        return Response([answer])
+        return Response(answer)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from flows.definition import rules
+from flows.definition.dashboard import Chart, Dashboard
 from flows.definition.errors import InvalidFlow, Location, Site, Violation, path_text, violation
 from flows.definition.input_types import INPUT_MODELS
 from flows.definition.model import Flow
@@ -19,7 +20,16 @@ from flows.tasks.aliases import canonical
 from flows.tasks.base import Task
 from flows.triggers.base import Trigger
 
-__all__ = ["InvalidFlow", "Violation", "parse_flow", "parse_task", "parse_template", "parse_trigger"]
+__all__ = [
+    "InvalidFlow",
+    "Violation",
+    "parse_chart",
+    "parse_dashboard",
+    "parse_flow",
+    "parse_task",
+    "parse_template",
+    "parse_trigger",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 # The tasks of a template by namespace and id, as plain data; None when there is no such template.
@@ -62,6 +72,21 @@ def parse_template(source: str, max_bytes: int = MAX_BYTES) -> Template:
     template: Template = _validate(Template, root.value, root, "template")
     template._source, template._document = source, root.value
     return template
+
+
+def parse_dashboard(source: str, max_bytes: int = MAX_BYTES) -> Dashboard:
+    """Raises InvalidFlow."""
+    root = _read(source, max_bytes)
+    dashboard: Dashboard = _validate(Dashboard, root.value, root, "dashboard")
+    dashboard._document = root.value
+    return dashboard
+
+
+def parse_chart(source: str, max_bytes: int = MAX_BYTES) -> Chart:
+    """One chart by itself. Raises InvalidFlow."""
+    root = _read(source, max_bytes)
+    chart: Chart = _validate(Chart, root.value, root, "chart")
+    return chart
 
 
 def parse_task(source: str, max_bytes: int = MAX_BYTES, *, task_id: str | None = None) -> Task:
@@ -165,7 +190,12 @@ def _model_at(document: Any, location: Location, kind: str) -> type[BaseModel] |
                 continue
             return model
     if not location:
-        documents: dict[str, type[BaseModel]] = {"flow": Flow, "template": Template}
+        documents: dict[str, type[BaseModel]] = {
+            "flow": Flow,
+            "template": Template,
+            "dashboard": Dashboard,
+            "chart": Chart,
+        }
         return documents.get(kind)
     field = location[-1] if isinstance(location[-1], str) else location[-2] if len(location) > 1 else None
     around = location[:-1] if isinstance(location[-1], str) else location[:-2]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from flows.definition.dashboard import Dashboard
 from flows.definition.input_types import INPUT_MODELS
 from flows.definition.model import Flow
 from flows.definition.properties import PluginDefault
@@ -54,6 +55,8 @@ def schema(kind: str) -> Json:
             },
             "required": ["id", "namespace", "tasks"],
         }
+    elif kind == "dashboard":
+        top = _hoisted(Dashboard, "Dashboard", definitions)
     elif kind == "plugindefault":
         top = _hoisted(PluginDefault, "PluginDefault", definitions)
     else:

@@ -97,6 +97,9 @@ MODELS = {
     " isTemplateEnabled:bool environment*:map url*:text preview*:preview systemNamespace*:text"
     " hiddenLabelsPrefixes*:[text] isAiEnabled:bool isBasicAuthInitialized*:bool pluginsHash*:int"
     " isConcurrencyViewEnabled:bool",
+    "dashboard": "id*:text title*:text description:text timeWindow*:time_window charts*:[task] deleted*:bool"
+    " created*:date updated*:date sourceCode*:text",
+    "time_window": "default*:duration max*:duration",
     "preview": "initial*:int max*:int",
     "problem": "message*:text _links*:links _embedded*:embedded",
     "links": "self*:link",

@@ -9,6 +9,7 @@ from executions import actions
 from executions.ids import to_uuid
 from executions.models import ConcurrencySlot, ExecutionRecord
 from flows.definition.states import State
+from orchestrator_site.openapi_parts import DASHBOARD
 from tests.builders import a_run
 from tests.integration.json_models import MODELS, faults
 from tests.integration.rest_support import Rest, a_line, a_metric, stored
@@ -146,6 +147,10 @@ def test_what_actions_answer_fits_the_models(rest: Rest, dialect: str) -> None:
         (rest.post("executions/labels/by-ids", {"executionsId": [], "executionLabels": []}), "bulk_response"),
         (rest.post(f"executions/webhook/{NAMESPACE}/whole/{KEY}", {"a": 1}), "webhook_response"),
         (rest.post("flows/validate", FLOW + "\n---\nid: x\n"), "[violation]"),
+        (rest.post("flows/validate/task", {"id": "a", "type": "io.kestra.plugin.core.log.Log"}), "violation"),
+        (rest.post("flows/validate/trigger", {"id": "a"}), "violation"),
+        (rest.post("dashboards", DASHBOARD), "dashboard"),
+        (rest.post("dashboards/validate", DASHBOARD), "violation"),
         (rest.post("flows/graph", FLOW), "flow_graph"),
         (rest.put(f"flows/{NAMESPACE}/other", OTHER.replace("message: b", "message: c")), "flow_with_source"),
         (rest.put("triggers", {"namespace": NAMESPACE, "flowId": "whole", "triggerId": "hook"}), "trigger"),
