@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('executions', '0008_moments_of_slots'),
+        ('executions', '0010_jobs_are_not_compressed'),
     ]
 
     operations = [
