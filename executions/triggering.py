@@ -62,6 +62,13 @@ def fired(connection: Connection, keys: Iterable[TriggerKey]) -> None:
         connection.execute(_SQL["fired"], {"document": dumps(rows)})
 
 
+def stop(connection: Connection, keys: Iterable[TriggerKey]) -> None:
+    """Switch these triggers off, until somebody switches them on again."""
+    rows = [dict(zip(_TRIGGER, key, strict=True)) for key in keys]
+    if rows:
+        connection.execute(_SQL["stop"], {"document": dumps(rows)})
+
+
 def follow_flow(connection: Connection, namespace: str, flow_id: str, trigger_ids: Sequence[str]) -> None:
     """One row for each trigger that a flow has now."""
     parameters = {"namespace": namespace, "flow_id": flow_id, "ids": list(trigger_ids)}

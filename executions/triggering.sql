@@ -57,6 +57,16 @@ INSERT INTO triggers (namespace, flow_id, trigger_id, disabled, state, updated)
 SELECT %(namespace)s, %(flow_id)s, id, false, '{}', now() FROM unnest(%(ids)s::text[]) AS id
 ON CONFLICT (namespace, flow_id, trigger_id) DO NOTHING;
 
+-- name: stop
+-- Switched off, rows locked in one order.
+WITH r AS (
+    SELECT DISTINCT namespace, flow_id, trigger_id
+    FROM jsonb_to_recordset(%(document)s::jsonb) AS r(namespace text, flow_id text, trigger_id text)
+), locked AS (
+    SELECT t.id FROM triggers t JOIN r USING (namespace, flow_id, trigger_id) ORDER BY t.id FOR UPDATE OF t
+)
+UPDATE triggers t SET disabled = true, updated = now() FROM locked WHERE t.id = locked.id;
+
 -- name: switch
 UPDATE triggers SET disabled = %(disabled)s, updated = now()
 WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND trigger_id = %(trigger_id)s RETURNING id;

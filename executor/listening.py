@@ -58,6 +58,7 @@ class _Call:
 def hear(connection: Connection, changes: Sequence[Change], now: datetime) -> Started:
     """Raises only what the database raises: a trigger that cannot be evaluated is told in the log of the execution."""
     started = Started()
+    _stop_triggers(connection, changes, now, started)
     known = listeners.current(connection) if changes else []
     if not known:
         return started
@@ -71,6 +72,20 @@ def hear(connection: Connection, changes: Sequence[Change], now: datetime) -> St
         started.executions.append(_start(connection, call, now))
     triggering.fired(connection, [call.listener.key for call in calls])
     return started
+
+
+def _stop_triggers(connection: Connection, changes: Sequence[Change], now: datetime, started: Started) -> None:
+    """Those whose execution has ended as their `stopAfter` says."""
+    stopped = []
+    for change in changes:
+        execution, flow = change.execution, change.flow
+        name = (execution.trigger or {}).get("id") if flow.triggers and change.state.is_terminal else None
+        trigger = next((one for one in flow.triggers if one.id == name), None)
+        if trigger is not None and change.state in trigger.stop_after:
+            stopped.append((flow.namespace, flow.id, trigger.id))
+            text = f"Trigger `{trigger.id}` is switched off: its execution ended as {change.state}"
+            started.logs.append((execution, fx.WriteLog("INFO", text, now)))
+    triggering.stop(connection, stopped)
 
 
 def changes_of(execution: Execution, flow: Flow, effects: Sequence[fx.Effect]) -> list[Change]:

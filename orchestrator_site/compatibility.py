@@ -41,8 +41,7 @@ TRIGGER: dict[str, Note] = {
     "conditions": (DIFFERS, "one that cannot be evaluated is told in the log of the execution, and counts as not met"),
     "workerGroup": (NOT_YET, "accepted; no trigger runs on a worker yet"),
     "logToFile": (DIFFERS, "accepted; lines are kept in the database"),
-    "stopAfter": (NOT_YET, "accepted; comes with the scheduler"),
-    "allowConcurrent": (NOT_YET, "accepted; comes with the scheduler"),
+    "allowConcurrent": (NOT_YET, "accepted; comes with the scheduler. Flow triggers and webhooks answer every event"),
     "failOnTriggerError": (NOT_YET, "accepted; comes with the scheduler"),
     "assets": (NOT_YET, "accepted, without effect (Enterprise Edition)"),
 }

@@ -159,6 +159,19 @@ def test_a_change_counts_once_though_its_handling_is_undone_and_done_again(
     assert house.connection.execute("SELECT sum(started) FROM lineages").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(("state", "times"), [("SUCCESS", 1), ("FAILED", 2)])
+def test_a_trigger_is_switched_off_when_its_execution_ends_as_stopafter_says(
+    house: House, state: str, times: int
+) -> None:
+    catalog.save(LISTENER + AFTER_A + SAID + f"    stopAfter: [{state}]\n")
+    for _ in range(2):
+        house.start("a")
+        house.settle()
+    assert len(house.ran("listener")) == times
+    assert TriggerRecord.objects.get(flow_id="listener").disabled is (times == 1)
+    assert ("Trigger `after` is switched off: its execution ended as SUCCESS" in house.logged()) is (times == 1)
+
+
 def test_what_several_executions_must_meet_is_kept_between_them(house: House) -> None:
     catalog.save(LISTENER + BOTH + '    inputs: {word: "{{ trigger.outputs.said }}"}\n')
     house.start("a")
