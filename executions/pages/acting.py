@@ -68,7 +68,7 @@ def _task_state(record: ExecutionRecord, request: HttpRequest, execution_id: str
 
 
 def _labels(record: ExecutionRecord, request: HttpRequest, execution_id: str) -> Execution:
-    return actions.set_labels(execution_id, label_words(request.POST.get("labels", "")), replace=True)
+    return actions.set_labels(execution_id, given_labels(request.POST), replace=True)
 
 
 class WrongForm(Exception):
@@ -77,17 +77,23 @@ class WrongForm(Exception):
     http_status = 422
 
 
-def label_words(text: str) -> dict[str, str]:
-    """`key:value`, one a line or separated by blanks."""
+def given_labels(form: QueryDict) -> dict[str, str]:
+    """The rows of `_labels.html`; those left empty are none."""
     found = {}
-    for word in text.split():
-        key, colon, value = word.partition(":")
-        if not key or not colon or not value:
-            raise WrongForm(f"Labels are written key:value, separated by blanks; this is none: {word[:80]}")
+    for key, value in label_rows(form):
+        if not key or not value:
+            raise WrongForm(f"A label has a key and a value; one of them is missing beside {key or value!r:.80}.")
         if key.startswith("system."):
             raise WrongForm("Labels that begin with system. are set by Celesta itself.")
+        if key in found:
+            raise WrongForm(f"Label {key[:80]} is given twice.")
         found[key] = value
     return found
+
+
+def label_rows(form: QueryDict) -> list[tuple[str, str]]:
+    rows = zip(form.getlist("label-key"), form.getlist("label-value"), strict=False)
+    return [(key.strip(), value.strip()) for key, value in rows if key.strip() or value.strip()]
 
 
 _ONE: dict[str, Callable[[ExecutionRecord, HttpRequest, str], Execution]] = {
@@ -126,6 +132,9 @@ def act(request: HttpRequest, execution_id: str, action: str) -> HttpResponse:
         if refused is None:
             raise
         return JsonResponse({"message": refused[1]}, status=refused[0])
+    if action == "labels":
+        messages.success(request, "The labels are set.")
+        return JsonResponse({"location": f"/executions/{execution_id}"})
     return JsonResponse({"location": f"/executions/{done.id}" if done.id != execution_id else None})
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 
 from executions import actions
 from executions.pages import fields
-from executions.pages.acting import WrongForm, label_words, refusal
+from executions.pages.acting import WrongForm, given_labels, label_rows, refusal
 from executions.pages.rights import execution_or_404
 from flows.access import Role
 from flows.definition.model import Flow
@@ -27,7 +27,7 @@ def execute(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     if request.method == "POST":
         return _started(request, shown, shown.flow)
     values, labels = _taken_over(request)
-    return _form(request, shown, shown.flow, fields.build(shown.flow.inputs, values), labels=labels)
+    return _form(request, shown, shown.flow, fields.build(shown.flow.inputs, values), label_rows=labels)
 
 
 def _form(
@@ -39,13 +39,12 @@ def _form(
 
 def _started(request: HttpRequest, shown: Any, flow: Flow) -> HttpResponse:
     values, files = fields.given(request, flow.inputs)
-    labels = request.POST.get("labels", "")
     try:
         done = actions.trigger(
             flow.namespace,
             flow.id,
             values,
-            labels=label_words(labels),
+            labels=given_labels(request.POST),
             schedule_date=_moment(request.POST.get("schedule", ""), request.POST.get("zone", "")),
             files=files,
         )
@@ -56,7 +55,7 @@ def _started(request: HttpRequest, shown: Any, flow: Flow) -> HttpResponse:
         errors = dict(getattr(error, "errors", ()))
         said = "Some values do not fit: see below." if errors else refused[1]
         made = fields.build(flow.inputs, values, errors)
-        return _form(request, shown, flow, made, refused[0], labels=labels, refused=said)
+        return _form(request, shown, flow, made, refused[0], label_rows=label_rows(request.POST), refused=said)
     return redirect("execution", execution_id=done.id)
 
 
@@ -71,15 +70,14 @@ def _moment(text: str, zone: str) -> datetime | None:
         raise WrongForm("The time to start at is not a date with a time.") from None
 
 
-def _taken_over(request: HttpRequest) -> tuple[dict[str, Json] | None, str]:
+def _taken_over(request: HttpRequest) -> tuple[dict[str, Json] | None, list[tuple[str, str]]]:
     """Inputs and labels of the execution named by `?from=`, but for secrets and files."""
     wanted = request.GET.get("from")
     if not wanted:
-        return None, ""
+        return None, []
     record = execution_or_404(request, wanted)
     flat = dict(_flat(record.inputs))
-    labels = [f"{label['key']}:{label['value']}" for label in record.labels if not label["key"].startswith("system.")]
-    return flat, " ".join(labels)
+    return flat, [(label["key"], label["value"]) for label in record.labels if not label["key"].startswith("system.")]
 
 
 def _flat(values: dict[str, Json], prefix: str = "") -> Any:

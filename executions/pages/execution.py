@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -44,11 +45,13 @@ def show(request: HttpRequest, execution_id: str) -> HttpResponse:
         "line": _number(request, "line"),
         "attempt": _number(request, "attempt") if "attempt" in request.GET else None,
     }
+    top = head_context(request, execution)
     context = {
         "execution": execution,
         "execution_id": execution_id,
         "start": start,
-        **head_context(request, execution),
+        "label_rows": [(label["key"], label["value"]) for label in top["labels"]],
+        **top,
         **detail_context(execution),
         "child_count": ExecutionRecord.objects.filter(trigger_execution_id=execution.pk).count(),
     }
@@ -58,8 +61,12 @@ def show(request: HttpRequest, execution_id: str) -> HttpResponse:
 def _selected(request: HttpRequest, execution: ExecutionRecord) -> str | None:
     """The task run in the address; else a failed execution opens on the run that explains it."""
     wanted = request.GET.get("run")
-    if wanted:
+    if wanted and runs.exists(execution, wanted):
         return wanted
+    if wanted:
+        messages.warning(
+            request, "The task run of this address does not exist (any more): a restart may have replaced it."
+        )
     failing = runs.failing_run(execution) if execution.state == "FAILED" else None
     return to_base62(failing.pk) if failing else None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from executions.ids import to_base62
+from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord, LogRecord, TaskRunRecord
 from flows.definition.states import State
 
@@ -29,6 +29,13 @@ def compact_runs(
         rows = rows.filter(version__gt=since)
     origin = execution.start_date.timestamp() * 1000
     return [_compact(row, origin) for row in rows.order_by("seq").values_list(*_COLUMNS)[:limit]]
+
+
+def exists(execution: ExecutionRecord, run_id: str) -> bool:
+    try:
+        return TaskRunRecord.objects.filter(execution_id=execution.pk, pk=to_uuid(run_id)).exists()
+    except ValueError:
+        return False
 
 
 def _compact(row: Sequence[Any], origin: float) -> list[Json]:

@@ -75,10 +75,13 @@ def test_a_moment_beyond_any_log_line_is_passed_over(reader: Client, around: str
 def test_the_labels_of_the_dialog_replace_the_present_ones_but_those_of_the_system(reader: Client) -> None:
     catalog.create(FLOW)
     execution = actions.trigger("team", "work", labels={"old": "1", "both": "2"})
-    answer = reader.post(f"/executions/{execution.id}/labels", {"labels": "both:3 new:4"})
+    answer = reader.post(
+        f"/executions/{execution.id}/labels",
+        {"label-key": ["both", "new", ""], "label-value": ["3", "four and a half", ""]},
+    )
     assert answer.status_code == 200, answer.content
     labels = {label["key"]: label["value"] for label in ExecutionRecord.objects.get(pk=to_uuid(execution.id)).labels}
-    assert labels == {"system.correlationId": execution.id, "both": "3", "new": "4"}
+    assert labels == {"system.correlationId": execution.id, "both": "3", "new": "four and a half"}
 
 
 def test_a_filter_that_makes_no_sense_does_not_choose_everything(reader: Client) -> None:
@@ -87,3 +90,12 @@ def test_a_filter_that_makes_no_sense_does_not_choose_everything(reader: Client)
     form = {"action": "delete", "everything": "yes", "query": "?q=%00"}
     assert reader.post("/executions/bulk", form).status_code == 400
     assert ExecutionRecord.objects.filter(namespace="team").count() == 1
+
+
+def test_the_address_of_a_task_run_that_is_gone_opens_the_execution_and_says_so(reader: Client) -> None:
+    catalog.create(FLOW)
+    execution = actions.trigger("team", "work")
+    for run in (execution.id, "nonsense"):
+        page = reader.get(f"/executions/{execution.id}", {"run": run})
+        assert "does not exist (any more)" in page.content.decode()
+        assert '"selected": null' in page.content.decode()

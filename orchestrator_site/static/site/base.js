@@ -136,6 +136,14 @@ document.addEventListener("htmx:responseError", event => {
   toast(answer.status === 401 || answer.status === 403 ? "Your session has ended or you may not do this. Log in again." : message, "error")
 })
 document.addEventListener("htmx:sendError", () => toast("The server cannot be reached. Check that it runs, then try again.", "error"))
+/** Rows to fill in: when the last one is used, an empty one comes below. */
+document.addEventListener("input", event => {
+  const row = event.target.closest("[data-rows] > *")
+  if (!row || row.nextElementSibling || !event.target.value) return
+  const next = row.cloneNode(true)
+  for (const field of next.querySelectorAll("input")) field.value = ""
+  row.after(next)
+})
 document.addEventListener("change", event => { if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit() })
 for (const zone of document.querySelectorAll("[data-zone]")) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone
 tick()

@@ -17,6 +17,7 @@ let shownRun = "" // what the detail pane shows: run id and its state
 let logView = null
 let firstAttempt = start.attempt // the attempt in the address
 let stream = null
+let loaded = start.complete
 let line = start.line // the log line in the address
 
 const timeline = new Timeline(document.getElementById("timeline"), model, id => select(id))
@@ -33,6 +34,7 @@ function select(id, { push = true, reveal = false } = {}) {
 /** Fetches the pane of the selected run when another run, or another state of it, is to be shown. */
 const showDetail = coalesce(async () => {
   const run = selected ? model.runs.get(selected) : null
+  if (selected && !run && loaded) { replaceDetail(`<div class="empty"><p>This task run is not there any more: a restart may have replaced it.</p></div>`); shownRun = selected; return }
   const wanted = selected ? `${selected} ${run?.state} ${run?.history.length}` : `execution ${model.state}`
   if (wanted === shownRun) return
   const same = shownRun.split(" ")[0] === wanted.split(" ")[0]
@@ -126,6 +128,7 @@ async function loadRest() {
 
 async function loadAll() {
   if (!start.complete) await loadRest()
+  loaded = true
   stream = follow(`execution.${start.id}`, hint => hint?.type === "log" ? logView?.load() : refresh(), { slowly: 5000 })
 }
 
