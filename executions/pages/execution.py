@@ -133,16 +133,18 @@ def detail_context(execution: ExecutionRecord) -> Json:
 
 @page()
 def changes(request: HttpRequest, execution_id: str) -> HttpResponse:
-    """What a reader at version `since` lacks. The head comes as HTML when the state is no longer `state`."""
+    """What a reader at version `since` lacks. The head comes as HTML when the state is no longer `state`.
+
+    Many changed runs come in batches: `after` is the `seq` of the last one of the batch before.
+    """
     execution = execution_or_404(request, execution_id)
     since = _number(request, "since")
     found: Json = runs.compact_execution(execution)
     if execution.trimmed > since:
         since = 0
         found["anew"] = True
-    found["runs"] = runs.compact_runs(execution, since=since)
-    if len(found["runs"]) == runs.BATCH:
-        found["more"] = True
+    found["runs"] = runs.compact_runs(execution, since=since, after_seq=_number(request, "after"))
+    found["complete"] = len(found["runs"]) < runs.BATCH
     if request.GET.get("state") != execution.state:
         found["head"] = render_to_string("executions/_head.html", head_context(request, execution), request)
     return _json(found)

@@ -19,6 +19,13 @@ FROM (
       AND start_date > %(since)s ORDER BY start_date DESC LIMIT 5000
 ) AS ended;
 
+-- name: compact_runs
+-- Task runs for the execution page; attempts only where they are not the run itself.
+SELECT id, task_id, parent_id, value, iteration, seq, histories,
+    CASE WHEN jsonb_array_length(attempts) > 1 OR jsonb_path_exists(attempts, '$[*] ? (@.lost == true)') THEN attempts END
+FROM task_runs WHERE execution_id = %(execution)s AND version > %(since)s AND seq > %(after)s
+ORDER BY seq LIMIT %(limit)s;
+
 -- name: metrics_of
 -- One row per metric of an execution: its sum, its last value, how often it was told.
 SELECT name, kind, count(*), sum(value), min(value), max(value), array_agg(value ORDER BY id)

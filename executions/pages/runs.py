@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from executions import database, named_sql
 from executions.ids import to_base62, to_uuid
 from executions.models import ExecutionRecord, LogRecord, TaskRunRecord
 from flows.definition.states import State
@@ -14,7 +16,7 @@ LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 FIRST = 400  # task runs that come with the page itself
 BATCH = 5000
 _INDEX = {name: number for number, name in enumerate(STATES)}
-_COLUMNS = ("id", "task_id", "parent_id", "value", "iteration", "seq", "state", "histories", "attempts")
+SQL = named_sql.load(Path(__file__).with_name("pages.sql"))
 
 
 def compact_runs(
@@ -24,11 +26,9 @@ def compact_runs(
 
     Milliseconds count from the execution's start; attempts are told only when they are not the run itself.
     """
-    rows = TaskRunRecord.objects.filter(execution_id=execution.pk, seq__gt=after_seq)
-    if since:
-        rows = rows.filter(version__gt=since)
+    values = {"execution": execution.pk, "since": since or -1, "after": after_seq, "limit": limit}
     origin = execution.start_date.timestamp() * 1000
-    return [_compact(row, origin) for row in rows.order_by("seq").values_list(*_COLUMNS)[:limit]]
+    return [_compact(row, origin) for row in database.current().execute(SQL["compact_runs"], values)]
 
 
 def exists(execution: ExecutionRecord, run_id: str) -> bool:
@@ -39,7 +39,7 @@ def exists(execution: ExecutionRecord, run_id: str) -> bool:
 
 
 def _compact(row: Sequence[Any], origin: float) -> list[Json]:
-    run_id, task, parent, value, iteration, seq, _state, histories, attempts = row
+    run_id, task, parent, value, iteration, seq, histories, attempts = row
     found = [
         to_base62(run_id),
         task,
@@ -49,7 +49,7 @@ def _compact(row: Sequence[Any], origin: float) -> list[Json]:
         seq,
         _flat(histories, origin),
     ]
-    if len(attempts) > 1 or any(attempt.get("lost") for attempt in attempts):
+    if attempts is not None:
         found.append([_flat(attempt["histories"], origin) for attempt in attempts])
     return found
 

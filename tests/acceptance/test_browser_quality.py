@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from executions.ids import to_base62
+from executions.ids import to_base62, to_uuid
 from tests.acceptance.browser_support import Site
 from tests.plant import eventually
 
@@ -107,6 +107,18 @@ def large_execution(site: Site, runs: int, lines: int) -> str:
     return to_base62(execution)
 
 
+def change_all_runs(site: Site, execution_id: str, state: str) -> None:
+    newer = {"execution": to_uuid(execution_id), "state": state}
+    with psycopg.connect(site.conninfo) as connection:
+        connection.execute("UPDATE executions SET version = version + 1 WHERE id = %(execution)s", newer)
+        connection.execute(
+            "UPDATE task_runs t SET state = %(state)s, version = e.version,"
+            " histories = t.histories || jsonb_build_array(jsonb_build_array(%(state)s::text, e.end_date))"
+            " FROM executions e WHERE e.id = %(execution)s AND t.execution_id = e.id AND t.value IS NOT NULL",
+            newer,
+        )
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_a_serious_fault_for_those_who_see_or_move_differently(
     site: Site, browser: Browser, cookies: Any, ids: dict[str, str], theme: Any
@@ -164,6 +176,10 @@ def test_twenty_thousand_task_runs_and_a_hundred_thousand_lines_stay_usable(
     page.get_by_label("Find a task run by task or value").fill("")
     page.get_by_label("failed only").check()
     expect(page.locator(".tl-row:visible").filter(has_text="item 777")).to_have_count(1)
+    # A change of all of them at once comes in several batches, and none is missed.
+    change_all_runs(site, execution_id, "WARNING")
+    page.get_by_label("Find a task run by task or value").fill("item 19999")
+    expect(page.locator(".tl-row:visible").filter(has_text="item 19999, warning")).to_have_count(1, timeout=30_000)
 
 
 @pytest.mark.benchmark

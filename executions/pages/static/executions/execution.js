@@ -91,17 +91,19 @@ function redraw() {
 }
 
 const refresh = coalesce(async () => {
-  let more = true
-  while (more) {
-    const answer = await request(`${base}/changes?since=${model.version}&state=${shownState}`)
-    const found = await answer.json()
-    if (found.anew) { model.clear(); model.version = 0 }
-    const before = model.version
-    more = Boolean(found.more)
-    model.apply(more ? { ...found, version: before } : found)
-    if (more) { await loadRest(); model.version = found.version; more = false }
+  const since = model.version
+  let after = 0, first = null, complete = false
+  while (!complete) {
+    const found = await (await request(`${base}/changes?since=${since}&after=${after}&state=${shownState}`)).json()
+    if (!first && found.anew) model.clear()
+    first ??= found
+    for (const row of found.runs) model.take(row)
     if (found.head) showHead(found.head, found.state)
+    complete = found.complete
+    after = found.runs.at(-1)?.[5] ?? after
+    if (!complete) redraw()
   }
+  model.apply({ ...first, runs: [] }) // what changed while batches came is newer than the first: asked for next time
   redraw()
   showDetail()
   logView?.load()
