@@ -1,6 +1,6 @@
 """Executions over time, stacked by state, as the rectangles of an SVG. Counts in the database, draws nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +41,26 @@ def _drawn(
         if (len(steps) - 1 - number) % every == 0
     ]
     states = _known(bar["state"] for bar in bars)
-    return {"width": width, "bars": bars, "labels": labels, "top": top, "form": form, "states": states}
+    return {
+        "width": width, "bars": bars, "labels": labels, "form": form, "states": states,
+        "top": top, "half": {"count": top // 2, "y": HEIGHT - (HEIGHT - 10) // 2} if top % 2 == 0 and top else None,
+    }  # fmt: skip
+
+
+def by_duration(rows: Sequence[Any], now: datetime, width: int = 560, tall: int = 72) -> Json:
+    """One bar per execution, oldest first, as tall as it took long."""
+    lengths = [(row, max(0.0, ((row.end or now) - row.start).total_seconds() * 1000)) for row in reversed(rows)]
+    longest = max((length for _, length in lengths), default=0) or 1
+    wide = min(28.0, width / max(1, len(lengths)))
+    bars = [
+        {
+            "id": row.id, "state": row.record.state, "length": length, "start": row.start,
+            "x": round(number * wide, 1), "w": round(max(2.0, wide - 4), 1),
+            "h": (h := round(max(2.0, length / longest * tall), 1)), "y": round(18 + tall - h, 1),
+        }
+        for number, (row, length) in enumerate(lengths)
+    ]  # fmt: skip
+    return {"width": width, "bars": bars, "longest": longest}
 
 
 def _column(x: float, wide: float, step: datetime, found: dict[datetime, dict[str, int]], top: int) -> list[Json]:

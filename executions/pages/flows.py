@@ -24,6 +24,7 @@ SQL = named_sql.load(Path(__file__).with_name("pages.sql"))
 SIZE = 50
 LAST = 10  # executions shown per flow
 _DAYS = 14
+_BARS = 40  # executions whose durations a flow's page draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,15 @@ def flow(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     mine = ExecutionRecord.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False)
     recent = mine.filter(start_date__gte=now - timedelta(days=_DAYS))
     light = ("inputs", "outputs", "memory", "variables")
+    rows = rows_of(mine.defer(*light).order_by("-start_date")[:_BARS])
     context = {
         "record": shown.record,
         "flow": shown.flow,
         "errors": shown.errors,
         "lines": shown.record.source.splitlines(),
         "start": {"tree": topology.tree(shown.flow) if shown.flow else []},
-        "rows": rows_of(mine.defer(*light).order_by("-start_date")[:15]),
+        "rows": rows,
+        "pace_chart": chart.by_duration(rows, now),
         "chart": chart.by_day(recent, now, _DAYS),
         "days": _DAYS,
         "pace": _pace(namespace, flow_id, now),

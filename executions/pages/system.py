@@ -17,7 +17,9 @@ from executions.models import ConcurrencySlot, DeadLetter, ExecutionRecord, Serv
 from executions.pages.flows import SQL
 from executions.pages.home import problems
 from executions.pages.waiting import listens
+from flows import catalog
 from flows.access import Access, Role
+from flows.definition.errors import InvalidFlow
 from flows.pages.rights import access_of, page
 
 Json = dict[str, Any]
@@ -118,7 +120,15 @@ def slots(access: Access) -> list[Json]:
         )
         .order_by("-waiting", "namespace", "flow_id")[:50]
     )
-    return list(rows)
+    return [{**row, "limit": _limit(row["namespace"], row["flow_id"])} for row in rows]
+
+
+def _limit(namespace: str, flow_id: str) -> int | None:
+    try:
+        concurrency = catalog.find(namespace, flow_id).concurrency
+    except (catalog.FlowNotFound, InvalidFlow):  # slots may outlive their flow
+        return None
+    return concurrency.limit if concurrency else None
 
 
 def dead_letters(access: Access, is_admin: bool) -> list[Json]:

@@ -54,10 +54,10 @@ def _queued(execution: ExecutionRecord) -> Reason:
     holders = list(slots.filter(running=True).order_by("since").values_list("execution_id", flat=True)[:20])
     own = slots.filter(execution_id=execution.pk).first()
     before = slots.filter(running=False, since__lt=own.since).count() if own else 0
-    place = f"{before} before it in the queue" if before else "it is the next"
+    ahead = f"{before} execution{'s are' if before > 1 else ' is'} ahead of it" if before else "it is the next"
     return Reason(
         "queued",
-        f"Waits for a slot: all {len(holders)} of the limit of {execution.flow_id} are taken; {place}.",
+        f"Waits for a slot: {execution.flow_id} runs at most {len(holders)} at a time, and all places are taken; {ahead}.",
         since=_since(execution),
         holders=[to_base62(holder) for holder in holders],
         action="unqueue",

@@ -51,7 +51,7 @@ def test_a_queued_one_names_the_limit_and_who_holds_it() -> None:
             execution_id=one.pk, namespace="team", flow_id="work", running=running, since=now
         )
     (reason,) = waiting.reasons(waits)
-    assert "all 1 of the limit of work are taken" in reason.text and "it is the next" in reason.text
+    assert "work runs at most 1 at a time" in reason.text and "it is the next" in reason.text
     assert len(reason.holders) == 1
 
 

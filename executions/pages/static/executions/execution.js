@@ -198,6 +198,7 @@ async function act(name, body) {
 function showView(name) {
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === name)
   for (const pane of document.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name
+  for (const control of document.querySelectorAll("#run-filter, .runs .check")) control.hidden = name !== "timeline"
   localStorage.setItem("execution-view", name)
   if (name === "topology" && !topology) {
     topology = new Topology(document.getElementById("topology"), model.tree, chooseTask)

@@ -42,11 +42,20 @@ export class Timeline {
         if (wanted && !run.task.toLowerCase().includes(wanted) && !String(run.value ?? "").toLowerCase().includes(wanted)) continue
         rows.push({ run, depth: 0, key: run.id })
       }
-    } else this.walk(null, 0, rows)
+    } else { this.walk(null, 0, rows); this.addComing(rows) }
     this.rows = rows
     this.none.hidden = rows.length > 0
     this.none.textContent = this.model.runs.size ? "No task run fits." : this.model.ended ? "No task ran." : "No task has started yet."
     this.canvas.style.height = `${rows.length * ROW}px`
+    this.box.style.setProperty("--need", `${Math.max(4, rows.length) * ROW + 22}px`)
+  }
+
+  /** The flow's own tasks that have not started: what is still to come. */
+  addComing(rows) {
+    if (this.model.ended) return
+    for (const task of this.model.tree.values()) {
+      if (task.parent === null && task.branch === "tasks" && !this.model.byTask.has(task.id)) rows.push({ coming: task, depth: 0, key: `coming/${task.id}` })
+    }
   }
 
   walk(parent, depth, rows) {
@@ -114,6 +123,8 @@ export class Timeline {
     node.setAttribute("aria-posinset", index + 1)
     if (row.foldable) node.setAttribute("aria-expanded", row.opened)
     else node.removeAttribute("aria-expanded")
+    node.classList.toggle("coming", Boolean(row.coming))
+    if (row.coming) { this.drawComing(node, row); return }
     const signature = `${row.key}|${row.depth}|${row.opened}|${run ? run.state + (run.value ?? "") : ""}|${this.summary(row)}`
     if (node.signature !== signature) { node.signature = signature; this.fillName(node.name, row) }
     const { from, to } = run ? span(run, this.model.now()) : groupSpan(group, this.model.now())
@@ -122,7 +133,17 @@ export class Timeline {
     this.fillLane(node.lane, row, scale)
   }
 
-  fillName(box, { run, group, depth, opened, foldable, ...row }) {
+  drawComing(node, { coming, key }) {
+    if (node.signature !== key) {
+      node.signature = key
+      this.fillName(node.name, { run: { task: coming.id, state: "CREATED", value: null }, depth: 0 }, "to come")
+      node.time.textContent = ""
+      node.lane.replaceChildren()
+    }
+    node.classList.toggle("selected", key === this.selected)
+  }
+
+  fillName(box, { run, group, depth, opened, foldable, ...row }, said = null) {
     box.replaceChildren()
     box.style.paddingLeft = `${8 + depth * 16}px`
     const toggle = element("span", foldable ? `tl-toggle ${opened ? "open" : ""}` : "tl-toggle none")
@@ -130,7 +151,7 @@ export class Timeline {
     box.append(toggle)
     const state = run ? run.state : group.state
     const mark = element("span", `dot s-${state.toLowerCase()}`)
-    mark.title = state.charAt(0) + state.slice(1).toLowerCase()
+    mark.title = said ?? state.charAt(0) + state.slice(1).toLowerCase()
     mark.append(icon(stateIcon(state)))
     box.append(mark)
     const name = element("span", "tl-task")
@@ -144,10 +165,10 @@ export class Timeline {
       chip.title = value
       box.append(chip)
     }
-    const summary = this.summary({ run, group, ...row })
+    const summary = said ? "" : this.summary({ run, group, ...row })
     if (summary) { const note = element("span", "tl-summary"); note.textContent = summary; box.append(note) }
     if (run?.attempts?.length > 1) { const note = element("span", "tl-summary"); note.textContent = `${run.attempts.length} attempts`; box.append(note) }
-    box.append(hidden(`, ${state.toLowerCase()}`))
+    box.append(hidden(`, ${said ?? state.toLowerCase()}`))
   }
 
   /** "17 of 20, 1 failed" of a group of runs. */
@@ -158,7 +179,7 @@ export class Timeline {
     const all = Object.values(counts).reduce((a, b) => a + b, 0)
     const done = Object.entries(counts).reduce((sum, [state, n]) => sum + (isTerminal(state) ? n : 0), 0)
     const bad = ["FAILED", "WARNING", "KILLED"].filter(state => counts[state]).map(state => `${counts[state]} ${state.toLowerCase()}`)
-    return [done === all ? `${all}` : `${done} of ${all}`, ...bad].join(", ")
+    return [`${done} of ${all}`, ...bad].join(", ")
   }
 
   fillLane(lane, { run, group }, scale) {

@@ -27,6 +27,7 @@ export class Topology {
     const main = this.branches("", false)
     const svg = make("svg", { class: "topo", width: main.w + 2 * PAD, height: main.h + 2 * PAD, viewBox: `0 0 ${main.w + 2 * PAD} ${main.h + 2 * PAD}` })
     svg.append(arrowHead())
+    svg.style.minWidth = `${Math.round((main.w + 2 * PAD) * 0.6)}px` // shrinks to fit, but never to what nobody can read
     main.draw(svg, PAD, PAD)
     this.box.append(svg)
   }
@@ -130,8 +131,8 @@ export class Topology {
       group.mark.setAttribute("href", `#i-${state ? stateIcon(state) : "created"}`)
       const all = entries.reduce((sum, [, n]) => sum + n, 0)
       const done = entries.reduce((sum, [name, n]) => sum + (isTerminal(name) ? n : 0), 0)
-      const bad = entries.reduce((sum, [name, n]) => sum + (isBad(name) ? n : 0), 0)
-      const told = all > 1 ? ` ${done}/${all}${bad ? ` · ${bad} bad` : ""}` : ""
+      const bad = entries.filter(([name]) => isBad(name)).map(([name, n]) => `${n} ${name.toLowerCase()}`)
+      const told = all > 1 ? ` ${[`${done} of ${all}`, ...bad].join(", ")}` : ""
       group.setAttribute("aria-label", `${id} ${this.tree.get(id).type.split(".").at(-1)}${told}${state ? `, ${state.toLowerCase()}` : ""}`)
       group.count.textContent = told
     }
