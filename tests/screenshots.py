@@ -30,6 +30,7 @@ STARTED = {
     "company.web/build_site": 4,
     "company.web/long_job": 1,
     "company.web/limited": 4,
+    "company.data/load_tables": 3,
 }
 
 
@@ -89,7 +90,13 @@ def fill(base: str) -> dict[str, str]:
             answer = session.post(f"{api}/executions/{name}")
             answer.raise_for_status()
             ids[name.partition("/")[2]] = answer.json()["id"]
-    wanted = {"nightly_report": "PAUSED", "import_customers": "FAILED", "flaky": "FAILED", "build_site": "WARNING"}
+    wanted = {
+        "nightly_report": "PAUSED",
+        "import_customers": "FAILED",
+        "flaky": "FAILED",
+        "build_site": "WARNING",
+        "load_tables": "SUCCESS",
+    }
     for flow, state in wanted.items():
         _reaches(session, f"{api}/executions/{ids[flow]}", state)
     return ids
@@ -120,6 +127,9 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, ...]]:
         "execution-resume": (f"/executions/{ids['nightly_report']}/resume",),
         "execution-attempts": (f"/executions/{ids['flaky']}",),
         "execution-log": (f"/executions/{ids['build_site']}",),
+        "execution-metrics": (f"/executions/{ids['load_tables']}",),
+        "execution-labels": (f"/executions/{ids['load_tables']}", "summary.button:visible", "[data-act=labels]"),
+        "execute-described": ("/flows/company.data/load_tables/execute",),
         "execution-waiting": (f"/executions/{ids['limited']}",),
         "logs": ("/logs",),
         "system": ("/system",),

@@ -244,21 +244,21 @@ def evaluate(request: HttpRequest, execution_id: str) -> HttpResponse:
 
 
 def metrics_of(execution: ExecutionRecord) -> list[Json]:
-    """Each metric of the execution with a line of its values, as points of an SVG of 120 by 20."""
-    found = []
-    for name, kind, count, total, low, high, values in database.current().execute(
-        SQL["metrics_of"], {"id": execution.pk}
-    ):
-        shown = values[-60:]
-        step, height = 120 / max(1, len(shown) - 1), (high - low) or 1
-        points = " ".join(
-            f"{number * step:.1f},{18 - (value - low) / height * 16:.1f}" for number, value in enumerate(shown)
-        )
-        found.append(
-            {"name": name, "kind": kind, "count": count, "sum": total, "low": low, "high": high, "last": values[-1],
-             "points": points if len(shown) > 1 else ""}
-        )  # fmt: skip
-    return found
+    """Each metric of the execution with a line of its last values, as points of an SVG of 320 by 72."""
+    rows = database.current().execute(SQL["metrics_of"], {"id": execution.pk})
+    return [_plotted(*row) for row in rows]
+
+
+def _plotted(name: str, kind: str, count: int, total: float, low: float, high: float, values: list[float]) -> Json:
+    drawn = values[-160:]
+    step, height = 320 / max(1, len(drawn) - 1), (high - low) or 1
+    tops = [round(64 - (value - low) / height * 56, 1) for value in drawn]
+    points = " ".join(f"{number * step:.1f},{top}" for number, top in enumerate(tops))
+    return {
+        "name": name, "kind": kind, "count": count, "low": low, "high": high, "last": values[-1],
+        "shown": values[-1] if kind == "gauge" else total,
+        "values": len(drawn), "points": points if len(drawn) > 1 else "", "end": tops[-1],
+    }  # fmt: skip
 
 
 def run_context(request: HttpRequest, execution: ExecutionRecord, run: TaskRunRecord) -> Json:

@@ -11,6 +11,8 @@ from django.http import QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from flows.pages.markdown import first_line, to_html
+
 register = template.Library()
 
 _ICONS = {
@@ -146,6 +148,16 @@ def query(context: template.Context, **changes: Any) -> str:
             parameters[name] = str(value)
     text = parameters.urlencode()
     return f"?{text}" if text else "?"
+
+
+@register.filter
+def markdown(text: str | None) -> SafeString:
+    return to_html(str(text or ""))
+
+
+@register.filter
+def markdown_line(text: str | None) -> str:
+    return first_line(str(text or ""))
 
 
 @register.filter

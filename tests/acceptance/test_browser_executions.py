@@ -59,6 +59,20 @@ tasks:
         condition: "{{ taskrun.value == '13' }}"
         errorMessage: "no such column in file {{ taskrun.value }}"
 """
+METRICS = """
+id: metrics
+namespace: tests.browser
+tasks:
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [10, 20, 30]
+    tasks:
+      - id: load
+        type: io.kestra.plugin.scripts.shell.Commands
+        commands:
+          - |
+            echo '::{"metrics": [{"name": "rows", "type": "counter", "value": {{ taskrun.value }}}]}::'
+"""
 OUTPUTS = """
 id: outputs
 namespace: tests.browser
@@ -80,7 +94,9 @@ def test_an_execution_is_found_in_the_list_and_watched_to_its_end_without_a_relo
     page.wait_for_url(f"**/executions/{execution_id}")
     page.evaluate("window.wasHere = true")
     expect(page.locator("#state")).to_have_text("Running")
+    expect(page.get_by_role("treeitem").filter(has_text="second, to come")).to_be_visible()
     expect(page.locator("#state")).to_have_text("Success")
+    expect(page.get_by_role("treeitem").filter(has_text="second, success")).to_be_visible()
     expect(page.get_by_role("treeitem")).to_have_count(2)
     expect(page.get_by_role("log")).to_contain_text("the end is near")
     assert page.evaluate("window.wasHere")
@@ -168,6 +184,16 @@ def test_outputs_and_inputs_are_trees_and_expressions_can_be_tried(site: Site, p
     page.get_by_label("Expression").fill("inputs.nobody")
     page.get_by_role("button", name="Evaluate").click()
     expect(page.locator(".eval-result")).to_contain_text("nobody")
+
+
+def test_the_metrics_of_an_execution_are_plotted(site: Site, page: Page) -> None:
+    site.flow(METRICS)
+    execution_id = site.execute("metrics")
+    site.reaches(execution_id, "SUCCESS")
+    page.goto(f"/executions/{execution_id}")
+    rows = page.locator(".metric").filter(has_text="rows")
+    expect(rows).to_contain_text("60 in all")
+    expect(rows.get_by_role("img")).to_have_accessible_name("rows: 3 values from 10 to 30, the last 30")
 
 
 def test_many_are_chosen_and_the_question_names_how_many(site: Site, page: Page) -> None:

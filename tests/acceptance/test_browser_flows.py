@@ -108,12 +108,19 @@ def test_the_form_of_inputs_is_checked_while_it_is_filled_in(site: Site, page: P
     page.get_by_label("colour").select_option("red")
     page.get_by_label("letter").set_input_files({"name": "letter.txt", "mimeType": "text/plain", "buffer": b"dear all"})
     page.get_by_text("Labels, start later").click()
-    page.get_by_label("Labels", exact=True).fill("team:blue")
+    page.get_by_label("Key of a new label").fill("note")
+    page.get_by_label("Value of a new label").first.fill("blue and green")
     page.get_by_role("button", name="Execute").click()
     page.wait_for_url("**/executions/*")
     expect(page.locator("#state")).to_have_text("Success")
     expect(page.get_by_role("log")).to_contain_text("Ada likes red: dear all")
-    expect(page.get_by_role("link", name="team:blue")).to_be_visible()
+    expect(page.get_by_role("link", name="note:blue and green")).to_be_visible()
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Set labels").click()
+    expect(page.get_by_label("Value of label 1")).to_have_value("blue and green")
+    page.get_by_label("Value of label 1").fill("red, at last")
+    page.get_by_role("button", name="Set labels", exact=True).click()
+    expect(page.get_by_role("link", name="note:red, at last")).to_be_visible()
 
 
 def test_wrong_values_come_back_with_the_form_and_nothing_is_started(
@@ -124,14 +131,14 @@ def test_wrong_values_come_back_with_the_form_and_nothing_is_started(
     page.goto("/flows/tests.browser/form/execute")
     page.get_by_label("name").fill("Ada")
     page.get_by_text("Labels, start later").click()
-    page.get_by_label("Labels", exact=True).fill("nocolon")
+    page.get_by_label("Key of a new label").fill("novalue")
     page.get_by_label("letter").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"})
     with page.expect_response(
         lambda answer: answer.request.method == "POST" and answer.url.endswith("/execute")
     ) as got:
         page.get_by_role("button", name="Execute").click()
     assert got.value.status == 422
-    expect(page.get_by_role("alert").first).to_contain_text("key:value")
+    expect(page.get_by_role("alert").first).to_contain_text("a key and a value")
     expect(page.get_by_label("name")).to_have_value("Ada")
 
 
@@ -149,13 +156,18 @@ def test_revisions_are_compared_and_an_old_one_is_brought_back(site: Site, page:
 
 
 def test_the_list_of_flows_shows_how_they_fare(site: Site, page: Page) -> None:
-    site.flow("id: fares\nnamespace: tests.browser\ntasks:\n  - {id: a, type: io.kestra.plugin.core.execution.Fail}\n")
+    site.flow(
+        "id: fares\nnamespace: tests.browser\ndescription: '**Always** fails.'\ntasks:\n  - {id: a, type: io.kestra.plugin.core.execution.Fail}\n"
+    )
     site.reaches(site.execute("fares"), "FAILED")
     page.goto("/flows?q=fares")
     row = page.locator("[data-row]").filter(has_text="fares")
     expect(row.locator(".spark")).to_contain_text("Failed")
+    expect(row).to_contain_text("Always fails.")
     row.get_by_role("link", name="fares", exact=True).click()
     expect(page.locator("#fares")).to_contain_text("Failed")
+    expect(page.locator(".prose strong")).to_have_text("Always")
+    expect(page.get_by_role("img", name="Durations of the last 1 executions")).to_be_visible()
 
 
 def test_logging_in_with_a_wrong_password_says_so_and_leads_back_after_the_right_one(

@@ -112,7 +112,7 @@ function onClick(event) {
   if (copier) copy(copier.dataset.copy)
   const whole = target.closest("[data-copy-text]")
   if (whole) copy([...document.querySelector(whole.dataset.copyText).children].map(line => line.textContent).join("\n"))
-  for (const menu of document.querySelectorAll("[data-menu][open]")) if (!menu.contains(target)) menu.open = false
+  for (const menu of document.querySelectorAll("[data-menu][open]")) if (!menu.contains(target) || target.closest(".menu-body :is(a, button)")) menu.open = false
 }
 
 async function copy(text) {
