@@ -13,6 +13,11 @@ _INSERT = """
     FROM jsonb_to_recordset(%s::jsonb) AS r(actor text, action text, target text, detail jsonb, address text)
 """
 _LONGEST = 1_000
+_AT_ONCE = 5_000
+_PURGE = """
+    DELETE FROM audit WHERE id IN (
+        SELECT id FROM audit WHERE timestamp < now() - make_interval(secs => %s) ORDER BY timestamp LIMIT %s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,21 @@ class Entry:
     target: str  # the address
     detail: dict[str, Json] = field(default_factory=dict)
     address: str = ""
+
+
+def purge(connection: Any, seconds: float) -> int:
+    """Delete rows older than that, in batches, on a connection in autocommit; the purge is noted itself."""
+    removed: int = 0
+    while True:
+        with connection.transaction():
+            connection.execute("SET LOCAL celesta.purge_audit = 'on'")
+            gone: int = connection.execute(_PURGE, [seconds, _AT_ONCE]).rowcount
+        removed += gone
+        if gone < _AT_ONCE:
+            break
+    if removed:
+        write(connection, [Entry("system", "purge audit", "audit", {"removed": removed, "olderThanSeconds": seconds})])
+    return removed
 
 
 def write(connection: Any, entries: Sequence[Entry]) -> None:

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from executions import purging, triggering
+from executions import audit, purging, triggering
 from executions.queue import cleaning
 from executions.storage.site import current as current_storage
 from executor.background import Background
@@ -25,6 +25,7 @@ class Cleaner(Background):
     def __init__(self, settings: Any) -> None:
         super().__init__()
         self._retention = settings.retention
+        self._audit_retention: timedelta | None = settings.audit_retention
         self._rules = cleaning.rules(settings.queues_retention, settings.queues_retention_high_cardinality)
         self._interval: timedelta = settings.queues_clean_interval
         # Also where no executor lives for a whole interval.
@@ -40,6 +41,8 @@ class Cleaner(Background):
                 removed = sum(cleaning.clean(connection, self._rules))
                 triggering.forget_lineages(connection, LINEAGE.total_seconds())
                 self._purge(connection)
+                if self._audit_retention is not None:
+                    tell("audit.purged", rows=audit.purge(connection, self._audit_retention.total_seconds()))
             finally:
                 cleaning.end_turn(connection)
             count("messages_cleaned", removed)

@@ -13,6 +13,7 @@ _LEVELS = {
     "executor.stopped": logging.INFO,
     "queues.cleaned": logging.INFO,
     "executions.purged": logging.INFO,
+    "audit.purged": logging.INFO,
     "database.lost": logging.WARNING,
     "database.back": logging.INFO,
     "transaction.again": logging.WARNING,

@@ -15,7 +15,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 _HARMLESS = re.compile(
     r"^/api/v1/(main/)?(stats/|flows/(validate|graph|expressions|export)|templates/(validate|export)|executions/latest"
     r"|namespaces/autocomplete|executions/[^/]+/(actions/)?eval|executions/[^/]+/[^/]+/validate"
-    r"|executions/[^/]+/(actions/)?resume/validate)|^/flows/editor/(check|words)"
+    r"|executions/[^/]+/(actions/)?resume/validate|dashboards/(validate|charts/|[^/]+/charts/))|^/flows/editor/(check|words)"
 )
 
 

@@ -30,6 +30,7 @@ class Child:
     command: str
     show: Callable[[str, str], None]
     stop_seconds: float = 10.0
+    is_vital: bool = True  # the product is given up with it
     process: "subprocess.Popen[bytes] | None" = None
     deaths: int = 0
     started: float = 0.0

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +61,8 @@ class CelestaSettings:
     storage: Path
     storage_url: str | None
     http_blocked: tuple[str, ...]
+    audit_retention: timedelta | None  # None: for ever
+    otel: bool  # whether traces and figures are sent to a collector
 
     @property
     def public_host(self) -> str:
@@ -119,6 +122,8 @@ def read(environ: Mapping[str, str] = os.environ) -> CelestaSettings:
         storage=where / "storage",
         storage_url=environ.get("CELESTA_STORAGE_URL") or None,
         http_blocked=_networks(environ, "CELESTA_HTTP_BLOCKED", HTTP_BLOCKED),
+        audit_retention=_audit_retention(environ),
+        otel=_otel(environ),
     )
 
 
@@ -169,6 +174,33 @@ def _duration(environ: Mapping[str, str], name: str, default: str) -> timedelta:
     if not isinstance(value, timedelta) or value < timedelta(0):
         raise ImproperlyConfigured(f"{name} must be an ISO 8601 duration such as {default}, not {text!r}")
     return value
+
+
+def _audit_retention(environ: Mapping[str, str]) -> timedelta | None:
+    if not environ.get("CELESTA_AUDIT_RETENTION"):
+        return None
+    found = _duration(environ, "CELESTA_AUDIT_RETENTION", "P365D")
+    if found < timedelta(days=1):
+        raise ImproperlyConfigured("CELESTA_AUDIT_RETENTION must be at least P1D")
+    return found
+
+
+def _otel(environ: Mapping[str, str]) -> bool:
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    wanted = any(environ.get(name) for name in names) and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+    if wanted and not _has_otel():
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the libraries are not there: "
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+        )
+    return wanted
+
+
+def _has_otel() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _retention(text: str | None) -> tuple[retention.Rule, ...]:

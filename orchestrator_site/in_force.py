@@ -18,6 +18,8 @@ def lines(celesta: CelestaSettings, conninfo: str) -> list[str]:
         f"queue messages are kept {_shown(celesta.queues_retention)}, those of high cardinality "
         f"{_shown(celesta.queues_retention_high_cardinality)}; cleaned every {_shown(celesta.queues_clean_interval)}",
         f"executions are kept {f'by {len(celesta.retention)} rule(s) of CELESTA_RETENTION' if celesta.retention else 'for ever'}",
+        f"audit rows are kept {_shown(celesta.audit_retention) if celesta.audit_retention else 'for ever'}; "
+        f"OpenTelemetry {'on' if celesta.otel else 'off'}",
         f"{len(celesta.secrets)} secrets; {len(celesta.envs)} variables for flows; encryption "
         f"{'on' if celesta.encryption_keys else 'off'}; "
         f"task modules: {', '.join(celesta.task_modules) or 'none'}",

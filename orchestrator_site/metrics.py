@@ -64,6 +64,11 @@ class MetricsView(APIView):
         return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
 
 
+def of_all_processes() -> Iterator[Metric]:
+    """Without what only a web process knows of itself."""
+    return (family for family in Everything().collect() if not family.name.startswith("celesta_stream_"))
+
+
 class Everything:
     """Asked anew at each scrape."""
 

@@ -93,6 +93,8 @@ class Supervisor:
             Child("worker", "run_worker", self.show, stop_seconds=20.0),
             Child("web", "run_web", self.show),
         ]
+        if settings.otel:
+            self.children.append(Child("otel", "run_otel", self.show, is_vital=False))
 
     def ask_to_stop(self, number: int, frame: object) -> None:
         self._stop_requests += 1
@@ -175,6 +177,10 @@ class Supervisor:
             postgres.restore(self._cluster)
         for child in self.children:
             if child.has_died():
+                if child.is_lost() and not child.is_vital:
+                    child.start_again_at = None
+                    self.show("celesta", f"{child.name} died {DEATHS_LIMIT} times: left out, all else goes on")
+                    continue
                 if child.is_lost():
                     raise ChildLost(f"{child.name} died {DEATHS_LIMIT} times ({child.how_it_ended()}): giving up")
                 self.show("celesta", f"{child.name} died ({child.how_it_ended()}): starting it again")
@@ -182,6 +188,8 @@ class Supervisor:
                 child.start()
 
     def _wait_until_ready(self, child: Child) -> None:
+        if not child.is_vital:
+            return
         deadline = time.monotonic() + READY_SECONDS
         is_ready = self._answers if child.name == "web" else self._has_registered
         while not is_ready(child):

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
+from executions import audit
 from executions.api import auth
 from executions.models import ApiToken, AuditRecord
 from flows import access
@@ -117,6 +120,21 @@ def test_each_change_leaves_a_row_that_cannot_be_altered(admin: Rest) -> None:
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
     assert AuditRecord.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_audit_rows_go_by_their_retention_and_the_purge_is_noted() -> None:
+    with psycopg.connect(settings.DATABASE_DIRECT_DSN, autocommit=True) as own:
+        own.execute(
+            "INSERT INTO audit (timestamp, actor, action, target, detail, address)"
+            " SELECT now() - make_interval(days => d), 'a', 'b', 'c', '{}', '' FROM generate_series(0, 9) AS d"
+        )
+        assert audit.purge(own, timedelta(days=5, hours=12).total_seconds()) == 4
+        assert audit.purge(own, timedelta(days=5, hours=12).total_seconds()) == 0
+        rows = own.execute("SELECT action, detail FROM audit WHERE actor = 'system'").fetchall()
+        assert rows == [("purge audit", {"removed": 4, "olderThanSeconds": 475200.0})]
+        with pytest.raises(psycopg.Error):  # the permission went with the purge's transaction
+            own.execute("DELETE FROM audit")
 
 
 def test_a_refused_change_of_a_known_caller_is_noted(db: None) -> None:

@@ -97,3 +97,21 @@ def test_executors_and_workers_load_nothing_that_only_answers_requests_need() ->
     assert loaded.isdisjoint(
         {"rest_framework", "unfold", "drf_spectacular", "channels", "django_eventstream", "holidays"}
     )
+
+
+def test_a_collector_without_the_libraries_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
+    assert not read(tmp_path).otel and read(tmp_path, **endpoint).otel
+    assert not read(tmp_path, **endpoint, OTEL_SDK_DISABLED="true").otel
+    monkeypatch.setattr(environment, "_has_otel", lambda: False)
+    with pytest.raises(ImproperlyConfigured, match="pip install opentelemetry-sdk"):
+        read(tmp_path, **endpoint)
+    assert not read(tmp_path).otel
+
+
+def test_audit_rows_are_kept_for_ever_or_at_least_a_day(tmp_path: Path) -> None:
+    assert read(tmp_path).audit_retention is None
+    assert read(tmp_path, CELESTA_AUDIT_RETENTION="P90D").audit_retention == timedelta(days=90)
+    for wrong in ("PT1H", "ninety days"):
+        with pytest.raises(ImproperlyConfigured, match="CELESTA_AUDIT_RETENTION"):
+            read(tmp_path, CELESTA_AUDIT_RETENTION=wrong)
