@@ -35,13 +35,16 @@ class ActionAsked:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """Sent only for attempts that outlive about 50 ms: short ones tell their start in the result."""
+    """Sent only for attempts that outlive about 50 ms: short ones tell their start in the result. Sent again when
+    something new is to be told of its `children`."""
 
     type: ClassVar[str] = "task.started"
     task_run_id: str = ""
     token: str = ""
     date: str = ""  # ISO-8601 UTC
     worker: str = ""
+    # Task runs that the task has made itself so far, or that have ended since; told again by TaskFinished.
+    children: list[dict[str, Json]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

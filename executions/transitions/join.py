@@ -4,7 +4,7 @@ from datetime import datetime
 
 from executions.messages import TaskFinished, TaskStarted
 from executions.state import Attempt, Json, TaskRun
-from executions.transitions import again, jobs
+from executions.transitions import again, jobs, killing
 from executions.transitions.conclude import conclude
 from executions.transitions.turn import Turn, histories_of, moment
 from flows.definition.states import State
@@ -21,6 +21,8 @@ def started(turn: Turn, message: TaskStarted) -> None:
     attempt = run.attempts[-1]
     attempt.worker = message.worker or attempt.worker
     _mark_running(turn, run, attempt, moment(message.date) if message.date else turn.now)
+    for child in message.children:
+        _adopt(turn, run, child)
     turn.execution.touch(run)
 
 
@@ -39,6 +41,7 @@ def finished(turn: Turn, message: TaskFinished) -> None:
         run.outputs, run.outputs_ref = message.outputs, message.outputs_ref
     for child in message.children:
         _adopt(turn, run, child)
+    _close_children(turn, run, State.KILLED if message.lost or message.state == State.KILLED else State.FAILED)
     turn.execution.touch(run)
     task = turn.task(run)
     assert isinstance(task, RunnableTask)
@@ -92,11 +95,25 @@ def _replace_lost(turn: Turn, run: TaskRun, task: RunnableTask, reason: str | No
     turn.push(run)
 
 
-def _adopt(turn: Turn, parent: TaskRun, child: dict[str, Json]) -> None:
-    """A task run that the job made itself (children of a WorkingDirectory)."""
-    if child["id"] in turn.execution.runs:
-        return
-    histories = histories_of(child["histories"])
+def _adopt(turn: Turn, parent: TaskRun, told: dict[str, Json]) -> None:
+    """A task run that the job made itself (children of a WorkingDirectory): told when it begins, and of its end."""
+    child, known = _child(parent, told), turn.execution.runs.get(told["id"])
+    if known is None:
+        turn.execution.add(child)
+    elif child.state.is_terminal and not known.state.is_terminal:
+        was_killed = known.state is State.KILLING and child.state is not State.SUCCESS
+        turn.move_run(known, State.KILLED if was_killed else child.state, child.histories[-1][1])
+        known.attempts, known.outputs, known.outputs_ref = child.attempts, child.outputs, child.outputs_ref
+
+
+def _close_children(turn: Turn, run: TaskRun, state: State) -> None:
+    """Whose end nobody has told: they ended with the job."""
+    if turn.execution.open_children.get(run.id, 0):
+        for child in [one for one in turn.execution.children(run.id) if not one.state.is_terminal]:
+            killing.close_run(turn, child, state)
+
+
+def _child(parent: TaskRun, told: dict[str, Json]) -> TaskRun:
     attempts = [
         Attempt(
             item["token"],
@@ -105,20 +122,18 @@ def _adopt(turn: Turn, parent: TaskRun, child: dict[str, Json]) -> None:
             parent.attempts[-1].worker,
             log_file=item.get("log_file"),
         )
-        for item in child.get("attempts") or []
+        for item in told.get("attempts") or []
     ]
-    turn.execution.add(
-        TaskRun(
-            id=child["id"],
-            task_id=child["task_id"],
-            state=State(child["state"]),
-            histories=histories,
-            parent_id=child.get("parent_id") or parent.id,
-            value=child.get("value"),
-            iteration=child.get("iteration"),
-            attempts=attempts,
-            outputs=child.get("outputs"),
-            outputs_ref=child.get("outputs_ref"),
-            dynamic=child.get("dynamic", False),
-        )
+    return TaskRun(
+        id=told["id"],
+        task_id=told["task_id"],
+        state=State(told["state"]),
+        histories=histories_of(told["histories"]),
+        parent_id=told.get("parent_id") or parent.id,
+        value=told.get("value"),
+        iteration=told.get("iteration"),
+        attempts=attempts,
+        outputs=told.get("outputs"),
+        outputs_ref=told.get("outputs_ref"),
+        dynamic=told.get("dynamic", False),
     )

@@ -40,6 +40,7 @@ class Attempt:
         self._stops: list[Callable[[], None]] = []
         self._lines: list[dict[str, Json]] = []
         self._metrics: list[dict[str, Json]] = []
+        self._inner: dict[str, dict[str, Json]] = {}
 
     def log(self, level: str, message: str, when: datetime | None = None) -> None:
         rank = LEVELS.get(level.upper(), 2)
@@ -96,6 +97,21 @@ class Attempt:
 
     def unwritten(self) -> int:
         return len(self._lines)
+
+    def tell_inner(self, run: dict[str, Json]) -> None:
+        """A task run inside this one has begun or ended: what is known of it, for whoever follows the execution."""
+        with self._lock:
+            self._inner[run["id"]] = run
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._inner)
+
+    def drain_inner(self) -> list[dict[str, Json]]:
+        """The task runs inside that have not been handed out since they changed."""
+        with self._lock:
+            inner, self._inner = self._inner, {}
+        return list(inner.values())
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Tasks that run inside the job of another: task runs of their own, which the engine learns of with the job's end."""
+"""Tasks that run inside the job of another: task runs of their own, told while the job runs, and all with its end."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ class InnerAttempt(Attempt):
         place = {**outer.place, "task_id": task_id, "task_run_id": to_uuid(run_id).hex}
         super().__init__(run_id, new_id(), 0, place)
         self.level = outer.level
-        outer.on_stop(lambda: self.stop(outer.killed))
+        outer.on_stop(self._stop_with_outer)
 
     @property
     def deadline(self) -> float | None:
@@ -53,6 +53,10 @@ class InnerAttempt(Attempt):
             self._timer.cancel()
         return super().finish()
 
+    def _stop_with_outer(self) -> None:
+        self.timeout_text = self.timeout_text or self._outer.timeout_text
+        self.stop(self._outer.killed)
+
     def _add_line(self, line: dict[str, Json]) -> None:
         if self.log_file is not None:
             super()._add_line(line)
@@ -62,12 +66,16 @@ class InnerAttempt(Attempt):
     def _add_metric(self, row: dict[str, Json]) -> None:
         self._outer._add_metric(row)
 
+    def tell_inner(self, run: dict[str, Json]) -> None:
+        self._outer.tell_inner(run)
+
 
 def run(task: RunnableTask, outer: "Context", attempt: Attempt, tools: "Tools") -> State:
-    """Its outputs are there for the tasks after it; its end is told with that of the job."""
+    """Its outputs are there for the tasks after it."""
     inner = InnerAttempt(attempt, new_id(), task.id)
     roots = _roots(task, outer, inner)
     context = outer.inner(roots, task, inner)
+    attempt.tell_inner(_begun(task, outer, inner))
     outcome = _outcome(task, context, inner, tools)
     inner.finish()
     state = allowed(task, outcome.state)
@@ -76,6 +84,7 @@ def run(task: RunnableTask, outer: "Context", attempt: Attempt, tools: "Tools") 
     if outcome.outputs is not None and len(outcome.outputs) > LARGE:
         told |= _put_aside(tools, outer.execution_id, outputs)
     outer.children.append(told)
+    attempt.tell_inner(told)
     if outputs is not None:
         outer.add_outputs(task.id, outputs)
     return state
@@ -124,6 +133,19 @@ def _roots(task: RunnableTask, outer: "Context", inner: InnerAttempt) -> dict[st
     plain = {key: value for key, value in around.items() if key != "taskId"}
     roots["variables"] = {**(outer.roots.get("variables") or {}), "workerTaskrun": plain}
     return roots
+
+
+def _begun(task: RunnableTask, outer: "Context", inner: InnerAttempt) -> dict[str, Json]:
+    started = iso(inner.started_at)
+    histories = [[State.CREATED.value, started], [State.RUNNING.value, started]]
+    return {
+        "id": inner.run_id,
+        "task_id": task.id,
+        "parent_id": outer.task_run_id,
+        "state": State.RUNNING.value,
+        "histories": histories,
+        "attempts": [{"token": inner.token, "state": State.RUNNING.value, "histories": histories}],
+    }
 
 
 def _task_run(

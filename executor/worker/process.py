@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -137,12 +138,14 @@ class Worker:
     def _announce(self, job: Held) -> None:
         attempt = job.attempt
         assert attempt is not None
-        body = {
+        body: dict[str, Any] = {
             "task_run_id": attempt.run_id,
             "token": attempt.token,
             "date": iso(attempt.started_at),
             "worker": job.worker,
         }
+        if inner := attempt.drain_inner():
+            body["children"] = inner
         self.flusher.put(Report(job, body, final=False))
 
     def _send_logs(self, job: Held) -> None:

@@ -1,4 +1,5 @@
-"""Looks at the running attempts twenty times a second: tells of starts, sends logs on, times out. Asleep when idle."""
+"""Looks at the running attempts twenty times a second: tells of starts, and of tasks inside, sends logs on, times out.
+Asleep when idle."""
 
 import threading
 import time
@@ -51,7 +52,7 @@ class Watch:
         attempt = job.attempt
         if attempt is None or attempt.finished:
             return
-        if not attempt.announced and now - (job.started or now) > EVERY:
+        if (not attempt.announced and now - (job.started or now) > EVERY) or (attempt.announced and attempt.has_news):
             attempt.announced = True
             self._announce(job)
         lines = attempt.unwritten()

@@ -157,6 +157,27 @@ tasks:
     assert states(wait(product, found["id"], "SUCCESS")) == {"wd": "SUCCESS", "a": "SUCCESS", "b": "SUCCESS"}
 
 
+def test_tasks_in_a_folder_are_seen_while_they_run(product: Plant, run: Run) -> None:
+    source = """
+id: seen
+tasks:
+  - id: wd
+    type: core.flow.WorkingDirectory
+    tasks:
+      - {id: a, type: core.log.Log, message: x}
+      - {id: b, type: core.flow.Sleep, duration: PT30S}
+"""
+    execution_id = product.request("POST", f"{EXECUTIONS}/{store(product, source)}")[1]["id"]
+    address = f"/api/v1/main/executions/{execution_id}"
+
+    def seen() -> bool:
+        return states(product.get(address)) == {"wd": "RUNNING", "a": "SUCCESS", "b": "RUNNING"}
+
+    eventually(seen, 20, lambda: str(states(product.get(address))))
+    product.request("DELETE", f"{address}/kill")
+    assert states(wait(product, execution_id, "KILLED")) == {"wd": "KILLED", "a": "SUCCESS", "b": "KILLED"}
+
+
 def test_a_folder_is_kept_from_one_execution_to_the_next(product: Plant, run: Run) -> None:
     source = """
 id: cached
