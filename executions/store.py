@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from executions.codec import dumps, loads
+from executions.codec import cleaned, dumps, loads
 from executions.ids import to_base62, to_uuid
 from executions.named_sql import load as load_sql
 from executions.state import Attempt, Execution, History, TaskRun
@@ -116,7 +116,7 @@ def add_payload(connection: Connection, execution_id: str, value: Json) -> int:
 
 def fail_hard(connection: Connection, execution_id: str, reason: str) -> dict[str, Json] | None:
     """End an execution that cannot be loaded, by SQL alone. The `parent_task_run` of one that was still open."""
-    parameters = {"id": hex_of(execution_id), "reason": reason, "terminal": _TERMINAL}
+    parameters = {"id": hex_of(execution_id), "reason": cleaned(reason), "terminal": _TERMINAL}
     row = connection.execute(_SQL["fail_hard"], parameters).fetchone()
     return loads(row[0]) if row and row[0] else None
 

@@ -46,6 +46,7 @@ class Handled:
     execution: Execution
     flow: Flow
     answers: Answers
+    told: int  # states of its history that were there before
     effects: list[fx.Effect] = field(default_factory=list)
     open: list[fx.Effect] = field(default_factory=list)  # asked of us, not answered yet
     children: list[Execution] = field(default_factory=list)
@@ -74,7 +75,7 @@ class Handler:
         for one in claimed:
             execution = aggregates[one.execution_id]
             flow = catalog.load(connection, execution.namespace, execution.flow_id, execution.flow_revision)
-            handled = Handled(one, execution, flow, answers.get(one.execution_id, {}))
+            handled = Handled(one, execution, flow, answers.get(one.execution_id, {}), len(execution.histories))
             self._take(handled, [from_json(message.type, message.body) for message in one.messages])
             batch.append(handled)
         self._answer(connection, batch)
@@ -99,6 +100,8 @@ class Handler:
                 waiting.append(message)
                 continue
             self._advance(handled, waiting)
+            if handled.calls:
+                return  # half changed: nothing may act on it
             waiting = []
             if changed := self._act(handled, message):
                 waiting.append(changed)

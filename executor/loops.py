@@ -132,9 +132,11 @@ class Loop:
             self._inbox.pop(0)
         low = max(self._mark - queue.LATE, 0)
         now = time.monotonic()
-        if now - self._last_full_look >= FULL_LOOK:
+        if is_full_look := now - self._last_full_look >= FULL_LOOK:
             low, self._last_full_look = 0, now
-        return self._guarded(connection, lambda c: queue.claim(c, low), {})
+        taken = self._guarded(connection, partial(_claim_some, low, is_full_look or not self.listens), {})
+        self._settle_mark(taken)
+        return taken
 
     def _go_on(self, connection: Connection, execution_id: str, answers: Answers) -> None:
         """Answers stay in the inbox while the database is away."""
@@ -194,7 +196,8 @@ class Loop:
             out.creates.extend(handled.children)
         changed = [handled.execution for handled in ready if handled.is_changed]
         _stamp(ready, self._handler.now())
-        out.ended = [handled.execution.id for handled in ready if handled.ended]
+        # What an end has left goes with the hint that tells of it, not on account of a late message.
+        out.ended = [handled.execution.id for handled in ready if handled.ended and handled.is_changed]
         with connection.pipeline():
             saved = store.send(connection, changed) if changed else None
             out.hints = [store.hint(execution) for execution in changed]
@@ -224,13 +227,12 @@ class Loop:
             self._resolver.ask(handled, self.deliver)
         count("batches")
         count("messages", sum(len(one.messages) for one in taken))
-        self._settle_mark(taken)
 
     def _settle_mark(self, taken: Sequence[Claimed]) -> None:
         """Below the mark nothing is left but late committers, for which a full look is taken once a second. What a full
         batch left behind lies above the first message of its oldest execution."""
-        first = [one.messages[0].id for one in taken]
-        self._mark = min(first) if self._is_full(taken) else max(self._mark, *first)
+        if first := [one.messages[0].id for one in taken]:
+            self._mark = min(first) if self._is_full(taken) else max(self._mark, *first)
 
     # --- what goes wrong for one execution only
 
@@ -332,19 +334,28 @@ class Loop:
 
 
 def _stamp(ready: Sequence[Handled], now: datetime) -> None:
-    """The end is dated as late as the transaction allows: what is stored is what a client can see.
+    """An end is dated as late as the transaction allows: what is stored is what a client can see. One that has been
+    told before keeps its date.
 
-    But where a limit's slot has been given back: the next one may have it since the end that was told then."""
+    So does one that gave the slot of a limit back: the next one may have it since the end that was told then."""
     for handled in ready:
-        if handled.flow.concurrency is not None:
-            continue
         histories = handled.execution.histories
-        if handled.ended and histories[-1][0].is_terminal and histories[-1][1] < now:
+        if not handled.ended or len(histories) == handled.told or handled.flow.concurrency is not None:
+            continue
+        if histories[-1][1] < now:
             histories[-1] = (histories[-1][0], now)
 
 
 def _traceback(error: Exception) -> str:
     return "".join(traceback.format_exception(error))[-20_000:]
+
+
+def _claim_some(low: int, is_deep: bool, connection: Connection) -> list[Claimed]:
+    """Nothing at first sight may mean: nothing but messages of executions that others are at. Then it looks further."""
+    taken = queue.claim(connection, low)
+    if taken or not is_deep:
+        return taken
+    return queue.claim(connection, low, scan=queue.DEEP_SCAN)
 
 
 def _claim_one(execution_id: str, connection: Connection, message_id: int | None = None) -> list[Claimed]:

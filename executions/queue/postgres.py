@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from executions.codec import dumps, loads
+from executions.codec import cleaned, dumps, loads
 from executions.ids import to_base62
 from executions.messages import Message, to_json
 from executions.named_sql import load as load_sql
@@ -24,6 +24,7 @@ TIMERS = "celesta_timers"
 
 BATCH = 100
 SCAN = 400  # messages looked at for a batch of executions
+DEEP_SCAN = 50_000  # the same where a single execution may have thousands of them, and is locked
 LATE = 1_000  # ids below the highest claimed one that are still looked at each time: late committers
 
 
@@ -80,9 +81,11 @@ def ring(connection: Connection, channels: Iterable[str]) -> None:
     connection.execute(SQL["ring"], {"channels": list(channels)})
 
 
-def claim(connection: Connection, low: int = 0, batch: int = BATCH) -> list[Claimed]:
-    """Lock executions that have due messages above `low` and take their messages, inside the caller's transaction."""
-    rows = connection.execute(SQL["claim"], {"low": low, "scan": max(SCAN, 4 * batch), "batch": batch}).fetchall()
+def claim(connection: Connection, low: int = 0, batch: int = BATCH, scan: int = SCAN) -> list[Claimed]:
+    """Lock executions that have due messages above `low` and take their messages, inside the caller's transaction.
+
+    Of the oldest `scan` messages only: those of locked executions are passed over, but they are counted."""
+    rows = connection.execute(SQL["claim"], {"low": low, "scan": scan, "batch": batch}).fetchall()
     return [_claimed(row) for row in rows]
 
 
@@ -128,7 +131,8 @@ def postpone(connection: Connection, message_ids: Sequence[int], seconds: float)
 
 def park(connection: Connection, message_ids: Sequence[int], error: str, reason: str) -> None:
     """Move messages to `dead_letters`; their executions get `execution.poisoned`."""
-    connection.execute(SQL["park"], {"ids": list(message_ids), "error": error, "reason": reason})
+    parameters = {"ids": list(message_ids), "error": cleaned(error), "reason": cleaned(reason)}
+    connection.execute(SQL["park"], parameters)
 
 
 def park_strays(connection: Connection, seconds: float = 30.0) -> int:

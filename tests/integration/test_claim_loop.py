@@ -1,0 +1,140 @@
+"""The claim loop step by step, without threads of its own: what it must not overlook, and what must not hold it up."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection as django_connection
+
+from executions import actions, store
+from executions.messages import ExecutionChanged, TaskFinished
+from executions.queue import postgres as queue
+from executor.cache import StateCache
+from executor.handlers import Handler
+from executor.loops import Loop
+from executor.resolver import Resolver
+from flows import catalog
+from flows.definition.states import State
+from tests.builders import an_execution
+
+ONE_TASK = """
+id: one
+namespace: claimed
+tasks:
+  - {id: only, type: core.debug.Return, format: x}
+"""
+
+
+@pytest.fixture
+def loop(transactional_db: None) -> Iterator[Loop]:
+    with django_connection.cursor() as cursor:
+        cursor.execute("TRUNCATE executions, task_runs, queues, worker_jobs, logs, timers, flows, dead_letters")
+    catalog.forget()
+    catalog.save(ONE_TASK)
+    resolver = Resolver()
+    opened = Loop("stepped", Handler(StateCache(), lambda: datetime.now(UTC)), resolver, 0.025, None)
+    yield opened
+    opened._disconnect()
+    resolver.stop()
+
+
+@pytest.fixture
+def other(loop: Loop) -> Iterator["psycopg.Connection[Any]"]:
+    """Another executor's connection."""
+    from django.conf import settings
+
+    with psycopg.connect(settings.DATABASE_DIRECT_DSN) as connection:
+        yield connection
+        connection.rollback()
+
+
+def rows(query: str, *parameters: Any) -> list[Any]:
+    with django_connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return list(cursor.fetchall())
+
+
+def taken_ids(loop: Loop) -> set[str]:
+    return {one.execution_id for one in loop._turn()}
+
+
+def test_answers_for_one_execution_do_not_hide_the_backlog_of_others(loop: Loop) -> None:
+    asking = actions.trigger("claimed", "one").id
+    loop._turn()
+    waiting = {execution.id for execution in actions.trigger_many("claimed", "one", [{}] * 150)}
+    # Ids go on by far more than are looked at below the mark: a burst of other work.
+    rows(
+        "SELECT setval(pg_get_serial_sequence('queues', 'id'), nextval(pg_get_serial_sequence('queues', 'id')) + 5000)"
+    )
+    with django_connection.cursor():
+        queue.publish(django_connection.connection, asking, ExecutionChanged("labels"))
+    loop.deliver(asking, {})
+    loop._last_full_look += 3600  # none is due
+    loop._mark = 0
+    found = taken_ids(loop) | taken_ids(loop)
+    assert waiting <= found, f"{len(waiting - found)} executions are overlooked until the next full look"
+
+
+def test_thousands_of_messages_of_a_locked_execution_do_not_hide_the_others(
+    loop: Loop, other: "psycopg.Connection[Any]"
+) -> None:
+    giant = actions.trigger("claimed", "one").id
+    loop._turn()
+    with django_connection.cursor():
+        messages = [queue.work(giant, ExecutionChanged("labels")) for _ in range(queue.SCAN + 100)]
+        queue.publish_all(django_connection.connection, messages)
+    assert len(queue.claim_only(other, [giant])) == 1, "another loop is at it"
+    small = actions.trigger("claimed", "one").id
+    loop._last_full_look = 0
+    assert taken_ids(loop) == {small}
+
+
+def finish(execution_id: str, task_id: str = "only") -> None:
+    """What a worker would tell of a task."""
+    with django_connection.cursor():
+        connection = django_connection.connection
+        execution = store.load(connection, execution_id)
+        assert execution is not None
+        run = execution.at(None, task_id)
+        assert run is not None
+        rows("DELETE FROM worker_jobs WHERE task_run_id = %s RETURNING id", store.hex_of(run.id))
+        queue.publish(connection, execution_id, TaskFinished(run.id, run.attempts[-1].token))
+
+
+def ended(loop: Loop, flow_id: str = "one") -> str:
+    execution_id = actions.trigger("claimed", flow_id).id
+    loop._turn()
+    finish(execution_id)
+    loop._turn()
+    assert rows("SELECT state FROM executions") == [("SUCCESS",)]
+    return execution_id
+
+
+def test_the_last_hint_of_an_ended_execution_outlives_a_late_message(loop: Loop) -> None:
+    execution_id = ended(loop)
+    actions.set_labels(execution_id, {"late": "yes"})
+    assert taken_ids(loop) == {execution_id}
+    version = rows("SELECT version FROM executions")[0][0]
+    hints = [store.loads(body)["version"] for (body,) in rows("SELECT body::text FROM queues WHERE stream")]
+    assert version in hints
+
+
+def test_an_end_once_told_keeps_its_date(loop: Loop) -> None:
+    catalog.save(f"{ONE_TASK}afterExecution:\n  - {{id: after, type: core.debug.Return, format: y}}\n")
+    execution_id = ended(loop)
+    told = rows("SELECT end_date, histories::text FROM executions")
+    finish(execution_id, "after")
+    assert taken_ids(loop) == {execution_id}
+    assert rows("SELECT state FROM task_runs WHERE task_id = 'after'") == [("SUCCESS",)]
+    assert rows("SELECT end_date, histories::text FROM executions") == told
+
+
+def test_reasons_that_cannot_be_stored_as_they_are_stop_nobody(loop: Loop, other: "psycopg.Connection[Any]") -> None:
+    execution = an_execution(state=State.RUNNING)
+    store.create(other, [execution])
+    ids = [row[0] for row in other.execute("SELECT id FROM queues WHERE NOT stream").fetchall()]
+    queue.park(other, ids, "Traceback \x00 \ud800", "because \x00 \ud800")
+    store.fail_hard(other, execution.id, "because \x00 \ud800")
+    assert other.execute("SELECT error FROM executions").fetchone() == ("because \ufffd \ufffd",)
