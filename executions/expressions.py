@@ -26,6 +26,7 @@ from executions.storage.base import (
     files_prefix,
     is_uri,
     path_of,
+    place_of_namespace_file,
     uri_of,
 )
 from executions.storage.site import current as current_storage
@@ -196,12 +197,14 @@ class SiteServices:
 
     def _address(self, path: str, namespace: str | None) -> str:
         """A namespace file by its path, or a file of an execution that this one may read."""
+        if place := place_of_namespace_file(path, self._place.namespace):
+            owner, path = place
+            namespace = namespace or (None if owner == self._place.namespace else owner)
         if not is_uri(path):
             if namespace is not None:
                 with self._database() as connection:
                     reach.check(connection, self._place.namespace, namespace, Role.VIEWER, "read files of")
-            name = path.removeprefix("nsfile://").lstrip("/")
-            return uri_of(path_of(f"{files_prefix(namespace or self._place.namespace)}/{name}"))
+            return uri_of(path_of(f"{files_prefix(namespace or self._place.namespace)}/{path.lstrip('/')}"))
         folder = path_of(path)
         allowed = [files_prefix(self._place.namespace), *readable_folders(self._place)]
         if not any(folder.startswith(prefix + "/") for prefix in allowed):

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
+from flows.definition.folders import NAMESPACE_FILE, slug
 from flows.definition.folders import execution_prefix as execution_prefix
 from flows.definition.folders import namespace_path as namespace_path
-from flows.definition.folders import slug
 from flows.definition.folders import task_prefix as task_prefix
 
 SCHEME = "kestra"
 MAX_PATH = 2048
 MAX_NAME = 255  # bytes, what usual file systems take
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -108,6 +109,24 @@ def uri_of(path: str) -> str:
 
 def is_uri(text: object) -> bool:
     return isinstance(text, str) and text.startswith(SCHEME + ":///")
+
+
+def place_of_namespace_file(uri: str, namespace: str) -> tuple[str, str] | None:
+    """Whose file an `nsfile://` address means in a flow of `namespace`, and its name there; None for other addresses.
+
+    `nsfile:///name` is a file of the own namespace, `nsfile://other.namespace/name` of another."""
+    if not uri.startswith(NAMESPACE_FILE):
+        return None
+    owner, _, name = uri.removeprefix(NAMESPACE_FILE).partition("/")
+    if owner and not _NAMESPACE.fullmatch(owner):
+        raise StorageError(f"Not an address of a namespace file: {uri[:200]}")
+    return owner or namespace, unquote(name)
+
+
+def resolved(uri: str, namespace: str) -> str:
+    """An address that a flow of `namespace` may have written as one of the internal storage. Raises StorageError."""
+    place = place_of_namespace_file(uri, namespace)
+    return uri if place is None else uri_of(path_of(f"{files_prefix(place[0])}/{place[1]}"))
 
 
 def cache_prefix(namespace: str, flow_id: str, task_id: str) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from executions import reach
-from executions.storage.base import FileFacts, Storage, StorageError, namespace_path, path_of
+from executions.storage.base import FileFacts, Storage, StorageError, namespace_path, path_of, resolved
 from flows.access import Role
 
 
 class ReachedStorage:
-    """Implements Storage. `readable`: folders of other executions that may be read whoever they belong to."""
+    """Implements Storage, and takes `nsfile://` addresses.
+
+    `readable`: folders of other executions that may be read whoever they belong to."""
 
     def __init__(
         self,
@@ -55,12 +57,14 @@ class ReachedStorage:
         self._storage.make_folder(self._written(uri))
 
     def _read(self, uri: str) -> str:
+        uri = resolved(uri, self._namespace)
         path = path_of(uri)
         if not path.startswith(self._own) and not path.startswith(self._readable):
             self._check(path, Role.VIEWER, "read files of")
         return uri
 
     def _written(self, uri: str) -> str:
+        uri = resolved(uri, self._namespace)
         path = path_of(uri)
         if not path.startswith(self._own):
             self._check(path, Role.AUTHOR, "write files of")

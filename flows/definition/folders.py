@@ -2,6 +2,14 @@
 
 import re
 import unicodedata
+from typing import TypeGuard
+
+NAMESPACE_FILE = "nsfile://"
+
+
+def is_address(text: object) -> TypeGuard[str]:
+    """Whether a text is the address of a file: `kestra:///…` of the internal storage, `nsfile://…` of a namespace."""
+    return isinstance(text, str) and text.startswith(("kestra:///", NAMESPACE_FILE))
 
 
 def slug(text: str) -> str:

@@ -110,6 +110,8 @@ def test_a_token_limited_to_a_namespace_counts_as_somebody(people: People) -> No
         (f"type: {FILES}DownloadFiles, namespace: OTHER, files: '*'", "read files of namespace"),
         (f"type: {FILES}DeleteFiles, namespace: OTHER, files: '*'", "read files of namespace"),
         ("type: core.storage.Size, uri: 'kestra:///payroll/salaries/_files/a.txt'", "read files of namespace"),
+        ("type: core.storage.Size, uri: 'nsfile://payroll.salaries/a.txt'", "read files of namespace"),
+        ("type: core.debug.Return, format: \"{{ read('nsfile://payroll.salaries/a.txt') }}\"", "read files of namespace"),
         ("type: core.storage.Size, uri: 'kestra:///payroll/salaries/f/executions/x/a.txt'", "read files of namespace"),
         ("type: core.storage.Concat, files: ['kestra:///payroll/salaries/_files/a.txt']", "read files of namespace"),
         ("type: core.storage.Delete, uri: 'kestra:///payroll/salaries/_files/a.txt'", "write files of namespace"),

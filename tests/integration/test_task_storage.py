@@ -134,9 +134,38 @@ def test_namespace_files_are_uploaded_downloaded_and_deleted(bench: TaskBench) -
     assert bench.worker.tools.platform(other).namespace_files(other) == ["c.sql"]
 
 
+def test_a_file_of_a_namespace_stands_wherever_a_file_may(bench: TaskBench) -> None:
+    results = bench.run(
+        f"""
+- id: up
+  type: {FILES}UploadFiles
+  namespace: {NAMESPACE}
+  filesMap: {{data/a.csv: "n\\n1\\n2\\n"}}
+- {{id: size, type: {STORAGE}Size, uri: "nsfile:///data/a.csv"}}
+- {{id: named, type: {STORAGE}Concat, files: ["nsfile:///data/a.csv", "nsfile://{NAMESPACE}/data/a.csv"]}}
+- {{id: rows, type: io.kestra.plugin.serdes.csv.CsvToIon, from: "nsfile:///data/a.csv"}}
+- {{id: copy, type: {FILES}UploadFiles, namespace: {NAMESPACE}, filesMap: {{b.csv: "nsfile:///data/a.csv"}}}}
+- id: script
+  type: io.kestra.plugin.scripts.shell.Commands
+  inputFiles: {{in.csv: "nsfile:///data/a.csv"}}
+  commands: ["cp in.csv out.csv", "cat nsfile:///data/a.csv >> out.csv"]
+  outputFiles: ["out.csv"]
+- {{id: read, type: core.debug.Return, format: "{{{{ read('nsfile://{NAMESPACE}/b.csv') }}}}{{{{ fileSize('nsfile:///b.csv') }}}}"}}
+"""
+    )
+    assert results["size"]["outputs"] == {"size": 6}
+    assert bench.content(results["named"]["outputs"]["uri"]) == "n\n1\n2\nn\n1\n2\n"
+    assert results["rows"]["outputs"]["size"] == 2
+    assert results["read"]["outputs"]["value"] == "n\n1\n2\n6"
+    assert bench.content(results["script"]["outputs"]["outputFiles"]["out.csv"]) == "n\n1\n2\nn\n1\n2\n"
+
+
 @pytest.mark.parametrize(
     ("task", "cause"),
     [
+        (f"type: {STORAGE}Size, uri: 'nsfile:///none.txt'", "File not found: kestra:///company/worker/_files/none.txt"),
+        (f"type: {STORAGE}Size, uri: 'nsfile:///../x.txt'", "traversal is not allowed"),
+        (f"type: {STORAGE}Size, uri: 'nsfile://../x.txt'", "Not an address of a namespace file: nsfile://../x.txt"),
         (f"type: {STORAGE}Size, uri: 'kestra:///company/none.txt'", "File not found: kestra:///company/none.txt"),
         (f"type: {STORAGE}Size, uri: 'kestra:///company/../../etc/passwd'", "path traversal is not allowed"),
         (f"type: {STORAGE}Size, uri: '/etc/passwd'", "File not found: /etc/passwd"),

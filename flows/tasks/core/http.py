@@ -8,13 +8,13 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from pydantic import Field
 
+from flows.definition.folders import is_address
 from flows.definition.strict import Strict
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core import http_call
 from flows.tasks.core.http_call import Answer, Line, Question, Settings
 from flows.tasks.core.rendering import duration, mapping, number, required, switch, text
 
-SCHEME = "kestra:///"
 MULTIPART = "multipart/form-data"
 FORM = "application/x-www-form-urlencoded"
 SHOWN_BODY = 2000
@@ -155,7 +155,7 @@ def _part(context: RunContext, name: str, value: Json) -> tuple[str, Any]:
     if isinstance(value, Mapping):
         file_name, value = value.get("name"), value.get("content")
     content = "" if value is None else str(value)
-    if not content.startswith(SCHEME):
+    if not is_address(content):
         return name, (file_name, content) if file_name else content
     with context.storage.open(content) as file:
         data = file.read(http_call.MAX_BODY + 1)

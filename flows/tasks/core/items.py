@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from flows.definition.folders import is_address
 from flows.expressions.ion import to_ion
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 
@@ -25,7 +26,7 @@ class SplitItems(RunnableTask):
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
         uri = context.render(self.items).strip()
-        if not uri.startswith("kestra:///"):
+        if not is_address(uri):
             raise TaskFailure(f"The items must be the address of a file in the internal storage, not `{uri[:200]}`")
         source = context.download(uri, context.working_directory / "items")
         suffix = PurePosixPath(uri).suffix or ".txt"

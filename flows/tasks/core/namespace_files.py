@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.definition.folders import is_address
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
 from flows.tasks.core.rendering import mapping, one_of, required, texts
 from flows.tasks.scripts.files import fits, glob_pattern
 
 CONFLICTS = ("OVERWRITE", "ERROR", "SKIP")
-SCHEME = "kestra:///"
 
 
 def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
@@ -60,7 +60,7 @@ class UploadFiles(RunnableTask):
         return {name: root / name for name in matching(names, texts(context, self.files, "files"))}
 
     def _upload(self, context: RunContext, namespace: str, path: str, source: Json) -> str:
-        if isinstance(source, str) and source.startswith(SCHEME):
+        if is_address(source):
             with context.storage.open(source) as file:
                 return str(context.platform.put_namespace_file(namespace, path, file))
         content = source if isinstance(source, Path) else str(source).encode("utf-8", "replace")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, Field
 
+from flows.definition.folders import is_address
 from flows.definition.outputs import typed
 from flows.definition.properties import Output
 from flows.definition.states import State
@@ -131,7 +132,7 @@ class Iteration(TaskList):
 def _items(view: View, values: Json) -> tuple[list[dict[str, Json]], bool]:
     """What to go through, and whether it comes from a file. Raises to fail."""
     found = view.render(values)
-    if isinstance(found, str) and found.startswith("kestra:///"):
+    if is_address(found):
         text = str(view.render("{{ read(uri) }}", {"uri": found}))
         return [{"value": line} for line in text.splitlines() if line], True
     if isinstance(found, str):

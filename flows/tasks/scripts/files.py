@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import regex
 
+from flows.definition.folders import is_address
 from flows.definition.strict import Strict
 from flows.tasks.base import Json, RunContext, TaskFailure
 
 PATTERN_SECONDS = 1.0
-_URI = re.compile(r"kestra:///[^\s\"'`<>|;)\]}]+")
+_URI = re.compile(r"(?:kestra:///|nsfile://)[^\s\"'`<>|;)\]}]+")
 
 
 class NamespaceFiles(Strict):
@@ -45,7 +46,7 @@ def write_input_files(context: RunContext, files: Any, extra: Mapping[str, Json]
         target.parent.mkdir(parents=True, exist_ok=True)
         if content is None:
             target.touch()
-        elif isinstance(content, str) and content.strip().startswith("kestra:///"):
+        elif isinstance(content, str) and is_address(content.strip()):
             context.download(content.strip(), target)
         elif isinstance(content, str):
             target.write_text(content)
@@ -184,11 +185,12 @@ def collect_output_files(context: RunContext, patterns: Iterable[str], directory
 
 
 def local_paths(context: RunContext, text: str) -> str:
-    """`kestra:///` addresses in a command become paths of local copies."""
+    """`kestra:///` and `nsfile://` addresses in a command become paths of local copies."""
 
     def fetched(match: "re.Match[str]") -> str:
         uri = match[0]
-        target = inside(context.working_directory, f".storage/{uri.removeprefix('kestra:///')}")
+        name = uri.removeprefix("kestra:///").replace("nsfile:///", "_files/").replace("nsfile://", "_files_of/")
+        target = inside(context.working_directory, f".storage/{name}")
         if not target.exists():
             context.download(uri, target)
         return str(target)
