@@ -147,6 +147,15 @@ def iteration_output(frame: Frame, outputs: object, iteration: object = None) ->
     return turns[iteration]
 
 
+def parent_output(frame: Frame, index: object = 0) -> object:
+    """The outputs of the task around this one, or of one further out."""
+    parents = frame.lookup("parents")
+    found = attribute(attribute(parents, index), "outputs") if isinstance(parents, (list, tuple)) else UNDEFINED
+    if found is UNDEFINED:
+        raise ExpressionError("The 'parentOutput' function found no such parent with outputs")
+    return found
+
+
 def loop_outputs(frame: Frame, outputs: object, name: object) -> object:
     """One of the outputs of a Loop, of all its iterations: `loopOutputs(outputs.loop.outputs, 'id')`."""
     if not isinstance(outputs, (list, tuple)):
@@ -314,6 +323,7 @@ FUNCTIONS: dict[str, Operation] = {
     "monthOfYear": function(month_of_year),
     "nanoId": function(nano_id),
     "now": function(now),
+    "parentOutput": function(parent_output, derives=False),
     "printContext": function(print_context),
     "randomInt": function(random_int),
     "randomPort": function(random_port),

@@ -25,8 +25,10 @@ Part = tuple[str, int] | str | list[Any]
 LONGEST_PATTERN = 200
 NAMED = {
     "iso": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "iso_milli": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
     "iso_sec": "yyyy-MM-dd'T'HH:mm:ssXXX",
     "sql": "yyyy-MM-dd HH:mm:ss.SSSSSS",
+    "sql_milli": "yyyy-MM-dd HH:mm:ss.SSS",
     "sql_seq": "yyyy-MM-dd HH:mm:ss",
     "sql_sec": "yyyy-MM-dd HH:mm:ss",
 }

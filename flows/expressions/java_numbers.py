@@ -15,11 +15,18 @@ from flows.expressions.values import Float32
 Number = int | float | Decimal
 MAX_EXPONENT = 400
 _WIDE = Context(prec=1200, Emax=10_000, Emin=-10_000)
-# Decimal point and grouping mark by language; English otherwise.
+_HARD_SPACE = "\u00a0"
+# Decimal point and grouping mark by language or country; English otherwise.
 _MARKS = {
-    "fr": (",", "\u202f"), "de": (",", "."), "es": (",", "."),
-    "it": (",", "."), "pt": (",", "."), "nl": (",", "."),
+    "fr": (",", "\u202f"), "de": (",", "."), "es": (",", "."), "it": (",", "."), "pt": (",", "."), "nl": (",", "."),
+    "da": (",", "."), "el": (",", "."), "hr": (",", "."), "id": (",", "."), "ro": (",", "."), "sl": (",", "."),
+    "tr": (",", "."), "vi": (",", "."), "bg": (",", _HARD_SPACE), "cs": (",", _HARD_SPACE), "fi": (",", _HARD_SPACE),
+    "hu": (",", _HARD_SPACE), "nb": (",", _HARD_SPACE), "no": (",", _HARD_SPACE), "pl": (",", _HARD_SPACE),
+    "ru": (",", _HARD_SPACE), "sk": (",", _HARD_SPACE), "sv": (",", _HARD_SPACE), "uk": (",", _HARD_SPACE),
+    "de_at": (",", _HARD_SPACE), "de_ch": (".", "\u2019"), "it_ch": (".", "\u2019"), "es_mx": (".", ","),
+    "fr_ca": (",", _HARD_SPACE), "pt_pt": (",", _HARD_SPACE),
 }  # fmt: skip
+_EVERYTHING = "#,###." + "#" * 20  # what an empty pattern means
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +46,13 @@ def format_number(value: int | float | Decimal, pattern: str, locale: str | None
     """DecimalFormat with half-even rounding."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("-" if value < 0 else "") + "∞"
-    positive, _, negative = pattern.partition(";")
+    positive, _, negative = (pattern or _EVERYTHING).partition(";")
     form = _parse(positive)
-    number = Decimal(double_text(value)) if isinstance(value, float) else Decimal(value)
+    number, exact = _multiplied(value, form.multiplier)
     if number and abs(number.adjusted()) > MAX_EXPONENT:
         raise ExpressionError("The number is out of range for a format")
-    digits = _digits(abs(number) * form.multiplier, form, locale)
-    if number < 0 and re.search(r"[1-9]", digits):
+    digits = _digits(abs(number), abs(exact), form, locale)
+    if number < 0:  # also where only zeros are left of it, as Java has it
         if negative:
             low = _parse(negative)
             return low.prefix + digits + low.suffix
@@ -79,11 +86,26 @@ def _parse(pattern: str) -> NumberPattern:
     )
 
 
-def _digits(number: Decimal, form: NumberPattern, locale: str | None) -> str:
-    point, group = _MARKS.get((locale or "en").replace("-", "_").split("_")[0].lower(), (".", ","))
+def _multiplied(value: int | float | Decimal, factor: int) -> tuple[Decimal, Decimal]:
+    """The shortest digits that tell a double, and all that it really is; the same for exact numbers."""
+    if not isinstance(value, float):
+        return Decimal(value) * factor, Decimal(value) * factor
+    double = value * factor if factor > 1 else value
+    return Decimal(double_text(double)), Decimal(double)
+
+
+def _rounded(number: Decimal, exact: Decimal, places: int) -> Decimal:
+    """Half-even. What a double really is decides its ties: 0.015 is a little less, and becomes 0.01."""
+    exponent = number.as_tuple().exponent
+    is_cut = isinstance(exponent, int) and -exponent > places
+    return (exact if is_cut else number).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE)
+
+
+def _digits(number: Decimal, exact: Decimal, form: NumberPattern, locale: str | None) -> str:
+    point, group = _marks(locale)
     if form.exponent_digits:
-        return _exponential(number, form, point)
-    rounded = number.quantize(Decimal(1).scaleb(-form.most_fractions), ROUND_HALF_EVEN, _WIDE)
+        return _exponential(number, exact, form, point)
+    rounded = _rounded(number, exact, form.most_fractions)
     whole, _, fraction = format(rounded, "f").partition(".")
     whole = "" if whole == "0" else whole
     fraction = _trimmed(fraction, form.least_fractions)
@@ -95,13 +117,17 @@ def _digits(number: Decimal, form: NumberPattern, locale: str | None) -> str:
     return whole + (point + fraction if fraction else "")
 
 
-def _exponential(number: Decimal, form: NumberPattern, point: str) -> str:
+def _marks(locale: str | None) -> tuple[str, str]:
+    name = (locale or "en").replace("-", "_").lower()
+    return _MARKS.get(name) or _MARKS.get(name.split("_")[0]) or (".", ",")
+
+
+def _exponential(number: Decimal, exact: Decimal, form: NumberPattern, point: str) -> str:
     integers = max(1, form.least_integers)
     exponent = number.adjusted() - integers + 1 if number else 0
     if form.most_integers > form.least_integers and form.most_integers > 1:
         exponent = number.adjusted() // form.most_integers * form.most_integers if number else 0
-    mantissa = number.scaleb(-exponent, _WIDE)
-    mantissa = mantissa.quantize(Decimal(1).scaleb(-form.most_fractions), ROUND_HALF_EVEN, _WIDE)
+    mantissa = _rounded(number.scaleb(-exponent, _WIDE), exact.scaleb(-exponent, _WIDE), form.most_fractions)
     whole, _, fraction = format(mantissa, "f").partition(".")
     fraction = _trimmed(fraction, form.least_fractions)
     power = ("-" if exponent < 0 else "") + str(abs(exponent)).zfill(form.exponent_digits)

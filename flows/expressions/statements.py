@@ -10,6 +10,7 @@ from flows.expressions.calls import Evaluate, compile_filter
 from flows.expressions.errors import ExpressionError, located
 from flows.expressions.frame import Frame
 from flows.expressions.output import text_of
+from flows.expressions.taint import mask
 from flows.expressions.values import UNDEFINED, is_true
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _items(value: object) -> list[object]:
         return list(value)
     if isinstance(value, Mapping):
         return [{"key": key, "value": value[key]} for key in value]
-    raise ExpressionError("Not an iterable object: a list or a map is needed")
+    raise ExpressionError(f"Not an iterable object. Value = [{text_of(mask(value))[:100]}]")
 
 
 def _put_back(frame: Frame, kept: dict[str, object]) -> None:
