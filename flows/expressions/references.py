@@ -21,6 +21,7 @@ READ_BY = {
     "fileExists": ("trigger",),
     "isFileEmpty": ("trigger",),
     "fileEmpty": ("trigger",),
+    "parentOutput": ("parents",),
     "tasksWithState": ("tasks",),
 }
 UNBOUNDED = frozenset({"render", "renderOnce", "printContext", "fetchContext"})
