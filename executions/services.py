@@ -15,11 +15,10 @@ _SQL = load_sql(Path(__file__).with_suffix(".sql"))
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What another process looks like: seconds since its heartbeat, and whether its session lock is free."""
+    """What another process looks like: its last heartbeat, and whether its session lock is free."""
 
     id: str
     kind: str
-    silence: float
     beat: str
     is_unlocked: bool
 

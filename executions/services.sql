@@ -14,8 +14,7 @@ DELETE FROM service_instances WHERE id = %(id)s;
 
 -- name: look
 -- An autocommitted statement: a lock that was free is held for its duration only.
-SELECT id, kind, extract(epoch FROM clock_timestamp() - beat)::float8, beat::text,
-    lock_key IS NOT NULL AND pg_try_advisory_xact_lock(lock_key)
+SELECT id, kind, beat::text, lock_key IS NOT NULL AND pg_try_advisory_xact_lock(lock_key)
 FROM service_instances WHERE id <> %(self)s;
 
 -- name: bury

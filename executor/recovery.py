@@ -5,6 +5,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from executions import services, slots
 from executions.ids import new_id
@@ -19,8 +20,10 @@ from flows import catalog
 
 EVERY = 0.25
 BEAT = 2.0
-# By heartbeat: silent for so long, as long as this loop itself saw the database throughout.
+# By heartbeat: no new one for so long while this loop looked. Its own clock counts, and a pause between two looks for a
+# second at most: neither a jump of the database's clock nor a sleep of the whole machine makes anybody dead.
 SILENCE = 8.0
+LONGEST_PAUSE = 1.0
 # By session lock: found free for so long without a heartbeat in between. A worker that merely lost its connection
 # has a new one, and the lock again, sooner.
 UNLOCKED = 0.5
@@ -32,6 +35,15 @@ UNCLAIMED = 5.0
 Ring = Callable[[Sequence[Job]], None]
 
 
+@dataclass(slots=True)
+class _Watched:
+    """One service since its last heartbeat: seconds that were looked at without a new one, and without its lock."""
+
+    silent: float = 0.0
+    unlocked: float = 0.0
+    has_lock: bool = True
+
+
 class Recovery(Background):
     name = "recovery"
 
@@ -41,14 +53,14 @@ class Recovery(Background):
         self._clock, self._threads, self._ring = clock, threads, ring
         self._lock_key = 0
         self._enlisted = False
-        self._last_beat = self._last_slow_look = self._since = 0.0
+        self._last_beat = self._last_slow_look = self._last_sweep = self._since = 0.0
         self._rung: dict[int, tuple[float, float]] = {}  # job -> when to ring for it again, and the interval after
-        self._unlocked: dict[tuple[str, str], float] = {}  # (service, its beat) -> when first seen without lock
+        self._watched: dict[tuple[str, str], _Watched] = {}  # by service and its last heartbeat
 
     def opened(self, connection: Connection) -> None:
         """The lock comes before the row: a row without lock is a dead process."""
-        self._since = time.monotonic()
-        self._unlocked.clear()
+        self._since = self._last_sweep = time.monotonic()
+        self._watched.clear()
         if not self._lock_key:
             self._lock_key = secrets.randbits(62)
         services.lock(connection, self._lock_key)
@@ -85,10 +97,13 @@ class Recovery(Background):
         self._enlisted = True
 
     def _sweep(self, connection: Connection, now: float) -> None:
+        passed, self._last_sweep = min(now - self._last_sweep, LONGEST_PAUSE), now
         seen = services.others(connection, self.id)
-        dead = [service for service in seen if self._is_dead(service, now)]
-        current = {(service.id, service.beat) for service in seen}
-        self._unlocked = {key: since for key, since in self._unlocked.items() if key in current}
+        before, self._watched = self._watched, {}
+        for service in seen:
+            key = service.id, service.beat
+            self._watched[key] = _look(before.get(key), service, passed)
+        dead = [service for service in seen if self._is_dead(self._watched[service.id, service.beat], now)]
         buried = services.bury(connection, dead) if dead else []
         for service_id, kind in buried:
             tell("worker.lost", service=service_id, kind=kind)
@@ -96,16 +111,10 @@ class Recovery(Background):
         if buried:
             self._lose_jobs(connection, 0.0)
 
-    def _is_dead(self, service: Service, now: float) -> bool:
-        watched = now - self._since
-        key = (service.id, service.beat)
-        if service.is_unlocked:
-            first = self._unlocked.setdefault(key, now)
-            if watched > SETTLING and now - first >= UNLOCKED:
-                return True
-        else:
-            self._unlocked.pop(key, None)
-        return service.silence > SILENCE and watched > SILENCE
+    def _is_dead(self, watched: _Watched, now: float) -> bool:
+        if watched.unlocked >= UNLOCKED and now - self._since > SETTLING:
+            return True
+        return watched.silent > SILENCE
 
     def _lose_jobs(self, connection: Connection, seconds: float) -> None:
         lost = queue.lose_jobs(connection, seconds)
@@ -148,3 +157,14 @@ class Recovery(Background):
                 slots.hold(connection, [(namespace, flow_id)])
                 slots.grant(connection, namespace, flow_id, flow.concurrency.limit, self._clock.now())
             queue.notify(connection, queue.WORK)
+
+
+def _look(before: _Watched | None, service: Service, passed: float) -> _Watched:
+    if before is None:
+        return _Watched(has_lock=not service.is_unlocked)
+    is_still_unlocked = service.is_unlocked and not before.has_lock
+    return _Watched(
+        silent=before.silent + passed,
+        unlocked=before.unlocked + passed if is_still_unlocked else 0.0,
+        has_lock=not service.is_unlocked,
+    )
