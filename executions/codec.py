@@ -18,6 +18,7 @@ Json = Any
 # Subclasses come to `_plain`: secret texts are one.
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH = 200
+_WITHOUT_TEXT: Any = object.__str__
 _REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -86,4 +87,7 @@ def _plain(value: Any) -> Json:
         return list(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if type(value).__str__ is _WITHOUT_TEXT:
+        # Its text would be the name of a class and an address in memory: nobody's result.
+        raise TypeError(f"a value of the type {type(value).__qualname__} is no JSON")
     return str(value)

@@ -2,17 +2,25 @@
 
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+import celery
+from celery import states
 from celery.app.task import Task as CeleryTask
+from celery.exceptions import Retry
 from celery.local import Proxy
+from celery.result import EagerResult
 from django.conf import settings
 from pydantic import Field
 
 from flows.expressions.taint import reveal
 from flows.tasks.base import Isolation, Json, RunContext, RunnableTask, TaskFailure
+
+_CELERY = str(Path(celery.__file__).parent)
 
 
 class Task(RunnableTask):
@@ -32,13 +40,41 @@ class Task(RunnableTask):
             raise TaskFailure(f"`args` must be a list, not {type(args).__name__}")
         if not isinstance(kwargs, dict):
             raise TaskFailure(f"`kwargs` must be a map, not {type(kwargs).__name__}")
-        # In this process, here and now: no broker, no result backend.
         try:
-            done = task.apply(args=reveal(args), kwargs=reveal(kwargs), throw=True)
+            done = _applied(context, task, reveal(args), reveal(kwargs))
         except Exception as error:
-            context.log("ERROR", "".join(traceback.format_exception(error)).rstrip())
+            context.log("ERROR", _traceback(error))
             raise TaskFailure(f"{type(error).__name__}: {error}") from None
+        if done.state != states.SUCCESS:
+            raise TaskFailure(f"The Celery task ended as {done.state}")
         return {"value": done.result}
+
+
+def _applied(context: RunContext, task: CeleryTask, args: list[Json], kwargs: dict[str, Json]) -> EagerResult:
+    """Run in this process, here and now: no broker, no result backend. `self.retry()` runs it again at once."""
+    retries = 0
+    call = partial(task.apply, args=args, kwargs=kwargs)
+    while True:
+        try:
+            return call(retries=retries, throw=True)
+        except Retry as again:
+            if again.sig is None:
+                raise
+            retries += 1
+            context.log("INFO", f"Retry {retries}: {again.exc or again.message or again}")
+            call = again.sig.apply
+
+
+def _traceback(error: Exception) -> str:
+    """Without the frames of Celery and of this module above the task's own."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and _is_ours(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(error.with_traceback(frames))).rstrip()
+
+
+def _is_ours(file: str) -> bool:
+    return file == __file__ or file.startswith(_CELERY)
 
 
 def find(name: str) -> CeleryTask:

@@ -36,6 +36,19 @@ def spin(self: Any, pid_file: str) -> None:
         time.sleep(3600)
 
 
+@shared_task(name="shop.patient", bind=True, max_retries=2)
+def patient(self: Any, wanted: int) -> dict[str, int]:
+    """Succeeds at the try that is wanted; its countdown would take longer than any test."""
+    if self.request.retries < wanted:
+        raise self.retry(countdown=3600, exc=ValueError("not yet"))
+    return {"retries": self.request.retries}
+
+
+@shared_task(name="shop.thing")
+def thing() -> object:
+    return object()
+
+
 @shared_task(name="shop.crash")
 def crash() -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -62,7 +62,14 @@ def test_its_exception_is_the_failure(table: Desk, worker: Worker) -> None:
     result = run(table, worker, "name: shop.refuse, args: [sold out]")
     assert (result["state"], result["error"]) == ("FAILED", "ValueError: refused: sold out")
     assert (4, "ValueError: refused: sold out") in table.logs()
-    assert "in refuse\n" in table.messages()  # the traceback
+    assert "in refuse\n" in table.messages()  # the traceback, without what is above the task
+    assert "celery/app" not in table.messages()
+
+
+def test_a_retry_of_its_own_runs_it_again_at_once_as_often_as_it_says(table: Desk, worker: Worker) -> None:
+    assert run(table, worker, "name: shop.patient, kwargs: {wanted: 2}")["outputs"] == {"value": {"retries": 2}}
+    assert [text for _, text in table.logs()] == ["Retry 1: not yet", "Retry 2: not yet"]
+    assert run(table, worker, "name: shop.patient, args: [3]")["error"] == "ValueError: not yet"
 
 
 def test_an_unknown_task_fails_and_names_the_known_ones(table: Desk, worker: Worker) -> None:
@@ -101,6 +108,8 @@ def test_a_process_that_dies_fails_its_task_and_the_next_one_runs(table: Desk, w
 def test_a_value_that_cannot_be_stored_is_refused_with_the_reason(table: Desk, worker: Worker) -> None:
     result = run(table, worker, "name: shop.cyclic")
     assert (result["state"], "cannot be stored" in result["error"]) == ("FAILED", True)
+    result = run(table, worker, "name: shop.thing")
+    assert (result["state"], "of the type object is no JSON" in result["error"]) == ("FAILED", True)
 
 
 @pytest.mark.parametrize("how", ["kill", "timeout"])

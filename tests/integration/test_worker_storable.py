@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -47,7 +48,7 @@ def attempt() -> Attempt:
         ({"a\x00": 1}, {"a\ufffd": 1}, ""),
         (b"\xffbytes", "\ufffdbytes", ""),
         ({"x"}, ["x"], ""),
-        (object, "<class 'object'>", ""),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001", ""),
     ],
 )
 def test_a_value_is_stored_as_near_as_can_be(table: Desk, attempt: Attempt, value: Any, kept: Any, note: str) -> None:
@@ -67,6 +68,8 @@ def test_a_value_is_stored_as_near_as_can_be(table: Desk, attempt: Attempt, valu
     [
         (CYCLIC, "cannot be stored"),
         (deep(5000), "cannot be stored"),
+        (object(), "cannot be stored: a value of the type object is no JSON"),
+        ([{"a": Attempt}], "cannot be stored: a value of the type type is no JSON"),
         ("x" * (11 * 1024 * 1024), "too large to be stored: 11,534,"),
     ],
 )
