@@ -299,10 +299,12 @@ def test_validation_tells_what_is_deprecated(rest: Rest) -> None:
 
 def test_parts_are_validated_alone(rest: Rest) -> None:
     task = {"id": "t", "type": "io.kestra.plugin.core.log.Log", "message": "strange---string"}
-    assert "constraints" not in rest.post("flows/validate/task", task).json()
+    assert ["constraints" in one for one in rest.post("flows/validate/task", task).json()] == [False]
     trigger = {"id": "s", "type": "io.kestra.plugin.core.trigger.Schedule"}
-    answer = rest.post("flows/validate/trigger", trigger).json()  # an object, as the clients read it
+    (answer,) = rest.post("flows/validate/trigger", trigger).json()
     assert "cron: must not be null" in answer["constraints"]
+    text = f"id: s\ntype: {trigger['type']}\n"
+    assert rest.post("flows/validate/task?section=TRIGGERS", text).json()["constraints"] == answer["constraints"]
 
 
 def test_one_task_is_read_and_replaced(rest: Rest) -> None:
