@@ -1,6 +1,6 @@
 """Executions, queues and their keepers in the administration. History is read-only; actions go through `actions`."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -28,6 +28,7 @@ from executions.storage import kv
 from flows import access
 from flows.access import Role
 from flows.admin_base import ScopedAdmin, asking, button, column
+from flows.pages.tags import duration_text
 
 _COLOURS = {
     "SUCCESS": "success",
@@ -163,8 +164,7 @@ class ExecutionAdmin(ScopedAdmin):
 
     @column("duration")
     def took(self, row: ExecutionRecord) -> str:
-        seconds = ((row.end_date or datetime.now(UTC)) - row.start_date).total_seconds()
-        return f"{seconds:.3f} s" if seconds < 60 else str(timedelta(seconds=int(seconds)))
+        return duration_text(((row.end_date or datetime.now(UTC)) - row.start_date).total_seconds() * 1000)
 
     @column("labels")
     def label_list(self, row: ExecutionRecord) -> str:

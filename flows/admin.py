@@ -65,7 +65,7 @@ def _switch(disabled: bool) -> Any:
     def run(request: HttpRequest, rows: list[FlowRecord]) -> str:
         for row in rows:
             catalog.set_disabled(row.namespace, row.flow_id, disabled)
-        return f"{'Disabled' if disabled else 'Enabled'} {len(rows)} flows."
+        return f"{'Disabled' if disabled else 'Enabled'} {_flows(rows)}."
 
     return run
 
@@ -73,7 +73,11 @@ def _switch(disabled: bool) -> Any:
 def _delete(request: HttpRequest, rows: list[FlowRecord]) -> str:
     for row in rows:
         catalog.delete(row.namespace, row.flow_id)
-    return f"Deleted {len(rows)} flows."
+    return f"Deleted {_flows(rows)}."
+
+
+def _flows(rows: list[FlowRecord]) -> str:
+    return f"{len(rows)} flow{'' if len(rows) == 1 else 's'}"
 
 
 @admin.register(FlowRecord)
@@ -170,6 +174,13 @@ class GrantInline(TabularInline):  # type: ignore[misc]
     extra = 1
     verbose_name = "right"
     verbose_name_plural = "rights of the members of this group"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """The titles of the columns are no labels to those who hear the page."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(db_field.verbose_name)
+        return field
 
 
 class OnlyAdministrators:

@@ -50,9 +50,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": "/static/site/icon.svg",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/site/icon.svg"}],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["/static/site/admin.css"],
     "COLORS": {
         "primary": {
-            "50": "#eef7fa", "100": "#d6ecf2", "200": "#aedbe6", "300": "#7cc4d6", "400": "#42a5bd", "500": "#1b87a2",
+            "50": "#eef7fa", "100": "#d6ecf2", "200": "#aedbe6", "300": "#7cc4d6", "400": "#42a5bd", "500": "#2596b2",
             "600": "#0b6880", "700": "#0a586d", "800": "#0c495a", "900": "#0e3d4b", "950": "#06222a",
         }
     },

@@ -120,6 +120,7 @@ else:
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = environment.time_zone()
 USE_I18N = True
+FORMAT_MODULE_PATH = "orchestrator_site.formats"
 USE_TZ = True
 
 STATIC_URL = "/static/"

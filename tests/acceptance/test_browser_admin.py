@@ -50,7 +50,7 @@ def test_a_flow_is_disabled_after_a_question(site: Site, page: Page) -> None:
     act_on(page, "Disable…")
     expect(page.get_by_text("Nothing starts them any more")).to_be_visible()
     page.get_by_role("button", name="Disable").click()
-    expect(page.get_by_text("Disabled 1 flows")).to_be_visible()
+    expect(page.get_by_text("Disabled 1 flow.")).to_be_visible()
     assert site.api("GET", "flows/tests.admin/switched")["disabled"] is True
 
 

@@ -167,7 +167,7 @@ def test_the_list_of_flows_shows_how_they_fare(site: Site, page: Page) -> None:
     row.get_by_role("link", name="fares", exact=True).click()
     expect(page.locator("#fares")).to_contain_text("Failed")
     expect(page.locator(".prose strong")).to_have_text("Always")
-    expect(page.get_by_role("img", name="Durations of the last 1 executions")).to_be_visible()
+    expect(page.get_by_role("group", name="Durations of the last 1 execution,")).to_be_visible()
 
 
 def test_logging_in_with_a_wrong_password_says_so_and_leads_back_after_the_right_one(

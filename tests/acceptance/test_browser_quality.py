@@ -49,6 +49,24 @@ PAGES = (
     "/logs",
     "/system",
 )
+ADMIN_PAGES = (
+    "/admin/",
+    "/admin/auth/group/add/",
+    "/admin/auth/user/",
+    "/admin/auth/user/1/change/",
+    "/admin/executions/apitoken/add/",
+    "/admin/executions/auditrecord/",
+    "/admin/executions/deadletter/",
+    "/admin/executions/executionrecord/",
+    "/admin/executions/keyvalue/add/",
+    "/admin/executions/queuemessage/",
+    "/admin/executions/secretrecord/add/",
+    "/admin/executions/serviceinstance/",
+    "/admin/flows/flowrecord/",
+    "/admin/flows/flowrecord/add/",
+)
+# Django's own two-column chooser puts a label on a mere span; it is announced all the same.
+THEIRS = {("/admin/auth/user/1/change/", "aria-prohibited-attr")}
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +144,12 @@ def test_no_page_has_a_serious_fault_for_those_who_see_or_move_differently(
     context = browser.new_context(base_url=site.base, storage_state=cookies, color_scheme=theme, bypass_csp=True)
     page = context.new_page()
     found = []
-    for address in PAGES:
+    for address in (*PAGES, *ADMIN_PAGES):
         page.goto(address.format(**ids))
-        expect(page.locator("main")).to_be_visible()
+        expect(page.locator("#main, #content").first).to_be_visible()
         page.evaluate(AXE)
         for fault in page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]:
-            if fault["impact"] in ("serious", "critical"):
+            if fault["impact"] in ("serious", "critical") and (address, fault["id"]) not in THEIRS:
                 places = [node["html"][:160] + " | " + node["failureSummary"][:200] for node in fault["nodes"][:3]]
                 found.append(f"{address}: {fault['id']}: {places}")
     context.close()
