@@ -26,6 +26,7 @@ from executor.connections import (
     is_lost,
     is_transient,
 )
+from executor.full_look import FullLook
 from executor.handlers import Answers, Handled, Handler
 from executor.perform import Outgoing, tell_parent_of_failed
 from executor.resolver import HELD, Resolver
@@ -33,7 +34,6 @@ from executor.telemetry import count, observe, tell
 
 MAX_TRIES = 5
 FIRST_PAUSE = 0.05  # back-off of a message: 50 ms, 200 ms, 800 ms, 3.2 s
-FULL_LOOK = 1.0
 IDLE_POLL = 0.5
 FULL_BATCH_MESSAGES = queue.SCAN // 2
 Claim = Callable[[Connection], list[Claimed]]
@@ -52,7 +52,7 @@ class Loop:
         self._connection: Connection | None = None
         self._notified = False
         self._mark = 0
-        self._last_full_look = 0.0
+        self._full_look = FullLook()
         self._busy_since: float | None = None
         self.helpers: list[Loop] = []  # woken when there is more to do than this loop can take
         self._inbox: list[tuple[str, Answers]] = []
@@ -130,13 +130,15 @@ class Loop:
             execution_id, answers = self._inbox[0]
             self._go_on(connection, execution_id, answers)
             self._inbox.pop(0)
-        low = max(self._mark - queue.LATE, 0)
-        now = time.monotonic()
-        if is_full_look := now - self._last_full_look >= FULL_LOOK:
-            low, self._last_full_look = 0, now
-        taken = self._guarded(connection, partial(_claim_some, low, is_full_look or not self.listens), {})
+        taken = self._guarded(connection, self._claim_next, {})
         self._settle_mark(taken)
         return taken
+
+    def _claim_next(self, connection: Connection) -> list[Claimed]:
+        if self._full_look.is_due():
+            with self._full_look:
+                return _claim_some(0, True, connection)
+        return _claim_some(max(self._mark - queue.LATE, 0), not self.listens, connection)
 
     def _go_on(self, connection: Connection, execution_id: str, answers: Answers) -> None:
         """Answers stay in the inbox while the database is away."""
@@ -302,7 +304,7 @@ class Loop:
             if self.listens:
                 self._connection.execute(f"LISTEN {queue.WORK}", prepare=False)
                 self._connection.commit()
-            self._last_full_look = 0.0
+            self._full_look.ask()
         return self._connection
 
     def _on_notify(self, notification: psycopg.Notify) -> None:

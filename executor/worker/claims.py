@@ -26,18 +26,13 @@ class Claims:
         self._to_return: list[Held] = []
         self._doubtful: set[str] = set()  # worker ids under which a claim may have succeeded unseen
 
-    def look_everywhere(self) -> None:
-        self._low.clear()
-
-    def claim(self, worker: str, queue: str, limit: int) -> list[Held]:
-        """Up to `limit` free jobs of the queue, oldest first. Raises when the database is away."""
+    def claim(self, worker: str, queue: str, limit: int, *, everywhere: bool = True) -> list[Held]:
+        """Up to `limit` free jobs of the queue, oldest first; not `everywhere`: none far behind those claimed before.
+        Raises when the database is away."""
         with self._lock:
             self._settle()
-            rows = self._run(
-                worker,
-                "claim",
-                {"worker": worker, "queue": queue, "limit": limit, "low": self._low.get(queue, 0)},
-            )
+            low = 0 if everywhere else self._low.get(queue, 0)
+            rows = self._run(worker, "claim", {"worker": worker, "queue": queue, "limit": limit, "low": low})
             rows.sort()
             if rows:
                 self._low[queue] = max(self._low.get(queue, 0), rows[-1][0] - BEHIND)

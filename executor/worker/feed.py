@@ -4,18 +4,19 @@ import logging
 import select
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from os import read
 from typing import Any
 
+from executor.full_look import FullLook
 from executor.worker.claims import Claims
 from executor.worker.connect import LOST, first_line
 from executor.worker.identity import Identity
 from executor.worker.slots import PATIENCE, Held, Slots
 
 log = logging.getLogger("celesta.worker")
-# A full look without a notification: the safety net for lost ones and for ids that were committed late.
-FULL_LOOK = 1.0
 IDLE_POLL = 0.5
+SHORTEST_WAIT = 0.02  # a look that is due is not taken while no thread is free
 
 
 class Feed:
@@ -28,7 +29,7 @@ class Feed:
         self._slots, self._claims, self._identity, self._lock_out = slots, claims, identity, lock_out
         self._listening: Any = None
         self._announced = True
-        self._last_look = 0.0
+        self._full_look = FullLook()
         self._pause = 0.05
         self._poll = self._idle = poll
 
@@ -58,11 +59,8 @@ class Feed:
             self._claims.give_back(late)
 
     def _claim(self, queues: Sequence[str]) -> list[Held]:
-        if time.monotonic() - self._last_look > FULL_LOOK:
-            self._claims.look_everywhere()
-            self._last_look = time.monotonic()
-            self._announced = True
-        if not (self._announced or self._slots.hungry) or not self._identity.is_fresh():
+        everywhere = self._full_look.is_due()
+        if not (everywhere or self._announced or self._slots.hungry) or not self._identity.is_fresh():
             return []
         room = self._slots.room()
         if room <= 0:
@@ -71,16 +69,17 @@ class Feed:
             return []
         self._announced = False
         jobs: list[Held] = []
-        for queue in queues:
-            if room > len(jobs):
-                jobs += self._claims.claim(self._identity.id, queue, room - len(jobs))
+        with self._full_look if everywhere else nullcontext():
+            for queue in queues:
+                if room > len(jobs):
+                    jobs += self._claims.claim(self._identity.id, queue, room - len(jobs), everywhere=everywhere)
         self._slots.hungry = len(jobs) >= room
         if jobs:
             self._idle = self._poll
         return jobs
 
     def _wait(self, left: float) -> None:
-        left = min(left, self._last_look + FULL_LOOK - time.monotonic() + 0.001, self._idle)
+        left = min(left, max(self._full_look.seconds_left(), SHORTEST_WAIT), self._idle)
         if self._slots.is_waiting():
             left = min(left, PATIENCE)
         sources: list[Any] = [self._slots.wake_reader]
@@ -105,14 +104,14 @@ class Feed:
             connection.execute("LISTEN celesta_jobs")
             self._listening = connection
             self._announced = True
-            self._last_look = 0.0
+            self._full_look.ask()
         return connection
 
     def _on_notification(self, notification: Any) -> None:
         """Also called when one arrives together with the answer to a claim."""
         self._announced = True
         if notification.payload == "r":
-            self._claims.look_everywhere()
+            self._full_look.ask()
 
     def _read_notifications(self) -> None:
         try:
@@ -121,6 +120,6 @@ class Feed:
             while (notification := raw.notifies()) is not None:
                 self._announced = True
                 if notification.extra == b"r":
-                    self._claims.look_everywhere()
+                    self._full_look.ask()
         except LOST:
             self._claims.connection.lost()

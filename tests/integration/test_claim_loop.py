@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection as django_connection
 
-from executions import actions, store
+from executions import actions, codec, store
 from executions.messages import ExecutionChanged, TaskFinished
 from executions.queue import postgres as queue
 from executor.cache import StateCache
@@ -71,7 +71,7 @@ def test_answers_for_one_execution_do_not_hide_the_backlog_of_others(loop: Loop)
     with django_connection.cursor():
         queue.publish(django_connection.connection, asking, ExecutionChanged("labels"))
     loop.deliver(asking, {})
-    loop._last_full_look += 3600  # none is due
+    loop._full_look.put_off(3600)
     loop._mark = 0
     found = taken_ids(loop) | taken_ids(loop)
     assert waiting <= found, f"{len(waiting - found)} executions are overlooked until the next full look"
@@ -87,7 +87,7 @@ def test_thousands_of_messages_of_a_locked_execution_do_not_hide_the_others(
         queue.publish_all(django_connection.connection, messages)
     assert len(queue.claim_only(other, [giant])) == 1, "another loop is at it"
     small = actions.trigger("claimed", "one").id
-    loop._last_full_look = 0
+    loop._full_look.ask()
     assert taken_ids(loop) == {small}
 
 
@@ -117,7 +117,7 @@ def test_the_last_hint_of_an_ended_execution_outlives_a_late_message(loop: Loop)
     actions.set_labels(execution_id, {"late": "yes"})
     assert taken_ids(loop) == {execution_id}
     version = rows("SELECT version FROM executions")[0][0]
-    hints = [store.loads(body)["version"] for (body,) in rows("SELECT body::text FROM queues WHERE stream")]
+    hints = [codec.loads(body)["version"] for (body,) in rows("SELECT body::text FROM queues WHERE stream")]
     assert version in hints
 
 
