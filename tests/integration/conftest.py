@@ -43,28 +43,32 @@ def admin(empty: None, nobody_remembered: None) -> "Rest":
 
 
 @pytest.fixture(scope="module")
-def task_worker(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def worker(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One worker for all tests of a module, on a storage of its own."""
     from django.conf import settings
 
-    from executor.worker.process import Worker
+    from tests.integration.worker_support import working
 
     before = settings.CELESTA
     settings.CELESTA = replace(before, storage=tmp_path_factory.mktemp("storage"))
-    worker = Worker(["default"], 2)
-    worker.start()
-    yield worker
-    worker.stop()
+    with working() as started:
+        yield started
     settings.CELESTA = before
 
 
 @pytest.fixture
-def bench(database: str, task_worker: Any, django_db_blocker: Any) -> Iterator[Any]:
-    """A `worker_support.TaskBench` on empty tables. Tasks may act through Django, as in a worker."""
-    from tests.integration.worker_support import TaskBench, desk
+def table(database: str) -> Iterator[Any]:
+    """A `worker_support.Desk` on empty tables."""
+    from tests.integration.worker_support import desk, emptied
 
-    with desk(database) as table, django_db_blocker.unblock():
-        table.connection.execute(
-            "TRUNCATE worker_jobs, queues, logs, metrics, payloads, key_values, executions, task_runs"
-        )
-        yield TaskBench(table, task_worker)
+    with desk(database) as opened:
+        yield emptied(opened)
+
+
+@pytest.fixture
+def bench(table: Any, worker: Any, django_db_blocker: Any) -> Iterator[Any]:
+    """A `worker_support.TaskBench`. Tasks may act through Django, as in a worker."""
+    from tests.integration.worker_support import TaskBench
+
+    with django_db_blocker.unblock():
+        yield TaskBench(table, worker)

@@ -11,16 +11,9 @@ from executions.encryption import TYPE, encrypt_input, revealed, with_given_show
 from executions.storage import secrets
 from executor.worker.process import Worker
 from flows.expressions.taint import SecretStr
-from tests.integration.worker_support import Desk, desk, run_claimed
+from tests.integration.worker_support import Desk, run_claimed, run_one, working
 
 CANARY = "S3cr3t-0b1f6c52+/="
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads, service_instances")
-        yield opened
 
 
 @pytest.fixture
@@ -29,27 +22,23 @@ def worker(table: Desk) -> Iterator[Worker]:
 
     before = settings.CELESTA
     settings.CELESTA = replace(before, secrets={"CANARY": CANARY})
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
+    with working() as started:
+        yield started
     settings.CELESTA = before
 
 
-def run(table: Desk, worker: Worker, task: str, **inputs: object) -> dict[str, Any]:
-    table.define(task, **inputs).hand_out()
-    run_claimed(worker)
-    return table.result()
-
-
 def test_an_output_made_of_a_secret_is_stored_encrypted(table: Desk, worker: Worker) -> None:
-    result = run(table, worker, "- {id: one, type: core.debug.Return, format: \"a {{ secret('CANARY') | upper }} b\"}")
+    result = run_one(
+        table, worker, "- {id: one, type: core.debug.Return, format: \"a {{ secret('CANARY') | upper }} b\"}"
+    )
     assert result["outputs"]["value"]["type"] == TYPE
     assert revealed(result["outputs"]) == {"value": f"a {CANARY.upper()} b"}
 
 
 def test_a_later_task_reads_it_in_the_clear_and_its_log_shows_stars(table: Desk, worker: Worker) -> None:
-    sealed = run(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('CANARY') }}\"}")["outputs"]
+    sealed = run_one(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('CANARY') }}\"}")[
+        "outputs"
+    ]
     table.define(
         """
 - {id: one, type: core.debug.Return}
@@ -65,7 +54,7 @@ def test_a_later_task_reads_it_in_the_clear_and_its_log_shows_stars(table: Desk,
 
 
 def test_a_script_that_gives_a_secret_back_has_it_sealed(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         """
@@ -81,7 +70,7 @@ def test_a_script_that_gives_a_secret_back_has_it_sealed(table: Desk, worker: Wo
 
 
 def test_jsonata_of_a_secret_is_a_secret(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: transform.jsonata.TransformValue, from: '{\"a\": \"{{ secret(''CANARY'') }}\"}', expression: '{\"up\": $uppercase(a)}'}",
@@ -91,13 +80,15 @@ def test_jsonata_of_a_secret_is_a_secret(table: Desk, worker: Worker) -> None:
 
 
 def test_a_failure_that_names_a_secret_shows_stars(table: Desk, worker: Worker) -> None:
-    result = run(table, worker, "- {id: one, type: core.execution.Fail, errorMessage: \"no {{ secret('CANARY') }}\"}")
+    result = run_one(
+        table, worker, "- {id: one, type: core.execution.Fail, errorMessage: \"no {{ secret('CANARY') }}\"}"
+    )
     assert result["error"] == "no ********"
     assert table.messages() == "no ********"
 
 
 def test_a_missing_secret_fails_with_its_name(table: Desk, worker: Worker) -> None:
-    result = run(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('NOPE') }}\"}")
+    result = run_one(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('NOPE') }}\"}")
     assert "Cannot find secret for key 'NOPE'" in result["error"]
 
 
@@ -108,17 +99,17 @@ def test_the_nearest_namespace_has_the_secret_and_the_environment_comes_last(tab
     secrets.put(table.connection, "company", "CANARY", "of the parent")
     secrets.put(table.connection, "company.other", "CANARY", "of another")
     task = "- {id: one, type: core.debug.Return, format: \"{{ secret('CANARY') }}\"}"
-    assert revealed(run(table, worker, task)["outputs"]) == {"value": "of the parent"}
+    assert revealed(run_one(table, worker, task)["outputs"]) == {"value": "of the parent"}
     secrets.put(table.connection, "company.worker", "CANARY", "own")
-    assert revealed(run(table, worker, task)["outputs"]) == {"value": "own"}
+    assert revealed(run_one(table, worker, task)["outputs"]) == {"value": "own"}
     for namespace in ("company", "company.worker", "company.other"):
         assert secrets.delete(table.connection, namespace, "CANARY")
-    assert revealed(run(table, worker, task)["outputs"]) == {"value": CANARY}
+    assert revealed(run_one(table, worker, task)["outputs"]) == {"value": CANARY}
 
 
 def test_a_secret_of_another_namespace_is_refused(table: Desk, worker: Worker) -> None:
     secrets.put(table.connection, "company.other", "THEIRS", "of another")
-    result = run(
+    result = run_one(
         table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('THEIRS', 'company.other') }}\"}"
     )
     assert "is not allowed to read secrets of namespace 'company.other'" in result["error"]
@@ -128,8 +119,8 @@ def test_a_secret_of_another_namespace_is_refused(table: Desk, worker: Worker) -
 def test_part_of_a_json_secret(table: Desk, worker: Worker) -> None:
     secrets.put(table.connection, "company", "PAIR", '{"user": "u1", "pass": "p4ss"}')
     task = "- {id: one, type: core.debug.Return, format: \"{{ secret('PAIR', subkey='%s') }}\"}"
-    assert revealed(run(table, worker, task % "pass")["outputs"]) == {"value": "p4ss"}
-    assert "has no part 'nope'" in run(table, worker, task % "nope")["error"]
+    assert revealed(run_one(table, worker, task % "pass")["outputs"]) == {"value": "p4ss"}
+    assert "has no part 'nope'" in run_one(table, worker, task % "nope")["error"]
     secrets.delete(table.connection, "company", "PAIR")
 
 
@@ -141,7 +132,7 @@ def test_rotation_encrypts_everything_anew_and_the_old_key_may_go(table: Desk, w
     old, new = (b"o" * 32,), (b"n" * 32,)
     settings.CELESTA = replace(settings.CELESTA, encryption_keys=old)
     secrets.put(table.connection, "company", "KEPT", "kept")
-    result = run(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('KEPT') }}\"}")
+    result = run_one(table, worker, "- {id: one, type: core.debug.Return, format: \"{{ secret('KEPT') }}\"}")
     table.connection.execute(
         "INSERT INTO payloads (execution_id, value) VALUES (gen_random_uuid(), %s)", [dumps(result["outputs"])]
     )
@@ -163,7 +154,7 @@ def test_without_a_key_stars_are_stored_and_no_secret_is_accepted(table: Desk, w
     from django.conf import settings
 
     settings.CELESTA = replace(settings.CELESTA, encryption_keys=())
-    result = run(table, worker, "- {id: one, type: core.debug.Return, format: \"a {{ secret('CANARY') }}\"}")
+    result = run_one(table, worker, "- {id: one, type: core.debug.Return, format: \"a {{ secret('CANARY') }}\"}")
     assert result["outputs"] == {"value": "a ********"}
     with pytest.raises(secrets.InvalidSecret, match="CELESTA_ENCRYPTION_KEY"):
         secrets.put(table.connection, "company", "X", "value")
@@ -197,7 +188,7 @@ def test_the_admin_takes_a_value_and_never_shows_it(database: str, client: Any) 
 
 def test_a_secret_input_that_a_task_gives_back_as_it_is_is_shown_but_never_stored(table: Desk, worker: Worker) -> None:
     task = "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}"
-    result = run(table, worker, task, **{"pass": encrypt_input(CANARY)})
+    result = run_one(table, worker, task, **{"pass": encrypt_input(CANARY)})
     assert CANARY not in str(result)
     assert with_given_shown(result["outputs"]) == {"value": CANARY}
     for derived in (
@@ -205,14 +196,14 @@ def test_a_secret_input_that_a_task_gives_back_as_it_is_is_shown_but_never_store
         task.replace("'{{", "'my {{"),
         task.replace("inputs.pass", "render(inputs.pass)"),
     ):
-        found = run(table, worker, derived, **{"pass": encrypt_input(CANARY)})
+        found = run_one(table, worker, derived, **{"pass": encrypt_input(CANARY)})
         assert CANARY.lower() not in str(with_given_shown(found["outputs"])).lower(), derived
-    handed_on = run(table, worker, task, **{"pass": encrypt_input(SecretStr(CANARY))})
+    handed_on = run_one(table, worker, task, **{"pass": encrypt_input(SecretStr(CANARY))})
     assert CANARY not in str(with_given_shown(handed_on["outputs"]))
 
 
 def test_what_came_by_way_of_another_task_is_not_shown(table: Desk, worker: Worker) -> None:
-    first = run(table, worker, "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}",
+    first = run_one(table, worker, "- {id: one, type: core.debug.Return, format: '{{ inputs.pass }}'}",
                 **{"pass": encrypt_input(CANARY)})["outputs"]  # fmt: skip
     table.define(
         "- {id: one, type: core.debug.Return}\n- {id: two, type: core.debug.Return, format: '{{ outputs.one.value }}'}"

@@ -13,16 +13,9 @@ import pytest
 from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
-from tests.integration.worker_support import Desk, desk, run_claimed, wait
+from tests.integration.worker_support import Desk, desk, run_claimed, run_one, wait, working
 
 MODULE = "tests.integration.celery_tasks"
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads")
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +33,12 @@ def modules() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def worker(database: str, modules: None) -> Iterator[Worker]:
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
+    with working() as started:
+        yield started
 
 
 def run(table: Desk, worker: Worker, task: str, **inputs: object) -> dict[str, Any]:
-    table.define(f"- {{id: one, type: celery.Task, {task}}}", **inputs).hand_out()
-    run_claimed(worker)
-    return table.result()
+    return run_one(table, worker, f"- {{id: one, type: celery.Task, {task}}}", **inputs)
 
 
 def test_the_return_value_is_the_output_and_what_it_prints_and_logs_is_in_the_log(table: Desk, worker: Worker) -> None:

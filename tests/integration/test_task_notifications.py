@@ -16,22 +16,7 @@ from executions.storage.site import current as storage
 from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
-from tests.integration.worker_support import NAMESPACE, Desk, desk, run_claimed
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads")
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def worker(database: str) -> Iterator[Worker]:
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
+from tests.integration.worker_support import NAMESPACE, Desk, run_claimed
 
 
 class Postbox:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,32 +11,11 @@ from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
 from flows.tasks.scripts.docker import options_of
-from tests.integration.worker_support import Desk, desk, run_claimed, wait
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads, service_instances")
-        yield opened
-
-
-@pytest.fixture
-def worker(table: Desk) -> Iterator[Worker]:
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
-
-
-def run(table: Desk, worker: Worker, task: str, **inputs: object) -> dict[str, object]:
-    table.define(task, **inputs).hand_out()
-    run_claimed(worker)
-    return table.result()
+from tests.integration.worker_support import Desk, run_one, wait
 
 
 def test_commands_run_in_a_shell_and_their_output_is_logged(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         """
@@ -59,7 +37,7 @@ def test_a_line_of_the_protocol_becomes_vars_and_metrics_and_logs(table: Desk, w
         '::{"outputs":{"a":1,"b":[2]},"metrics":[{"name":"rows","type":"counter","value":3,"tags":{"k":"v"}}],'
         '"logs":[{"level":"WARN","message":"careful"}]}::'
     )
-    result = run(
+    result = run_one(
         table,
         worker,
         f"- {{id: one, type: io.kestra.plugin.scripts.shell.Script, script: 'echo ''{line}''; echo ''::{{\"outputs\":{{\"c\":true}}}}::'''}}",
@@ -70,7 +48,7 @@ def test_a_line_of_the_protocol_becomes_vars_and_metrics_and_logs(table: Desk, w
 
 
 def test_a_failing_command_fails_the_task_and_keeps_its_outputs(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['echo before', 'false', 'echo after']}",
@@ -82,7 +60,7 @@ def test_a_failing_command_fails_the_task_and_keeps_its_outputs(table: Desk, wor
 
 
 def test_without_fail_fast_later_commands_go_on(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, failFast: false, commands: ['false', 'echo after']}",
@@ -92,13 +70,13 @@ def test_without_fail_fast_later_commands_go_on(table: Desk, worker: Worker) -> 
 
 def test_standard_error_makes_a_warning_unless_told_otherwise(table: Desk, worker: Worker) -> None:
     task = "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['echo oops >&2']%s}"
-    assert run(table, worker, task % "")["state"] == "WARNING"
+    assert run_one(table, worker, task % "")["state"] == "WARNING"
     assert table.logs() == [(4, "oops")]
-    assert run(table, worker, task % ", warningOnStdErr: false")["state"] == "SUCCESS"
+    assert run_one(table, worker, task % ", warningOnStdErr: false")["state"] == "SUCCESS"
 
 
 def test_python_scripts_take_input_files_and_give_output_files(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         """
@@ -127,7 +105,7 @@ def test_python_scripts_take_input_files_and_give_output_files(table: Desk, work
 
 def test_an_address_in_a_command_becomes_a_local_file(table: Desk, worker: Worker) -> None:
     uri = worker.tools.storage.put("kestra:///company/worker/some file.txt", b"content")
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['cat \"{{ inputs.uri }}\"']}",
@@ -142,7 +120,7 @@ def test_scripts_see_nothing_of_the_workers_environment(
 ) -> None:
     for name in ("DATABASE_URL", "SECRET_CANARY", "CELESTA_SECRET_KEY", "CELERY_BROKER_URL"):
         monkeypatch.setenv(name, "canary-value")
-    run(
+    run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, warningOnStdErr: false,"
@@ -154,7 +132,7 @@ def test_scripts_see_nothing_of_the_workers_environment(
 
 def test_what_a_script_left_running_ends_with_it(table: Desk, worker: Worker, tmp_path: Path) -> None:
     started = time.monotonic()
-    run(
+    run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['sleep 300 & echo $!']}",
@@ -165,7 +143,7 @@ def test_what_a_script_left_running_ends_with_it(table: Desk, worker: Worker, tm
 
 
 def test_broken_bytes_and_endless_lines_are_logged_as_far_as_they_can(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         r"""- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ["printf 'a\\377b\\000c\\n'", "head -c 3000000 /dev/zero | tr '\\0' x"]}""",
@@ -176,7 +154,7 @@ def test_broken_bytes_and_endless_lines_are_logged_as_far_as_they_can(table: Des
 
 
 def test_a_container_runner_without_an_engine_is_refused_clearly(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'],"
@@ -188,7 +166,7 @@ def test_a_container_runner_without_an_engine_is_refused_clearly(table: Desk, wo
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt", "a/../../evil.txt"])
 def test_input_files_stay_in_the_working_directory(table: Desk, worker: Worker, name: str) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         f"- {{id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'], inputFiles: {{'{name}': x}}}}",
@@ -197,7 +175,7 @@ def test_input_files_stay_in_the_working_directory(table: Desk, worker: Worker, 
 
 
 def test_output_files_that_lead_out_by_a_link_are_left_out(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, outputFiles: ['*'],"
@@ -208,7 +186,7 @@ def test_output_files_that_lead_out_by_a_link_are_left_out(table: Desk, worker: 
 
 def test_node_scripts_run_where_there_is_node(table: Desk, worker: Worker) -> None:
     task = "- {id: one, type: io.kestra.plugin.scripts.node.Script, script: 'console.log(6 * 7)'}"
-    result = run(table, worker, task)
+    result = run_one(table, worker, task)
     if shutil.which("node"):
         assert (result["state"], table.messages()) == ("SUCCESS", "42")
     else:
@@ -217,7 +195,7 @@ def test_node_scripts_run_where_there_is_node(table: Desk, worker: Worker) -> No
 
 def test_a_program_that_is_not_there_fails_with_its_name(table: Desk, worker: Worker) -> None:
     for task in ("commands: [no-such-program]", "commands: ['true'], interpreter: [/no/such/shell, -c]"):
-        result = run(table, worker, f"- {{id: one, type: io.kestra.plugin.scripts.node.Commands, {task}}}")
+        result = run_one(table, worker, f"- {{id: one, type: io.kestra.plugin.scripts.node.Commands, {task}}}")
         assert result["state"] == "FAILED"
         assert "no-such-program" in table.messages() or "/no/such/shell" in str(result["error"])
 
@@ -227,7 +205,7 @@ def test_namespace_files_are_laid_into_the_working_directory(table: Desk, worker
         worker.tools.platform("company.worker").put_namespace_file(
             "company.worker", name, f"echo from {name}\n".encode()
         )
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['sh scripts/run.sh', 'find . -type f | sort'],"
@@ -238,7 +216,7 @@ def test_namespace_files_are_laid_into_the_working_directory(table: Desk, worker
 
 
 def test_interpreter_environment_and_runner_may_be_chosen(table: Desk, worker: Worker) -> None:
-    result = run(
+    result = run_one(
         table,
         worker,
         """
@@ -264,7 +242,7 @@ def test_a_command_with_a_secret_works_and_stays_out_of_the_command_line(
     from django.conf import settings
 
     monkeypatch.setattr(settings, "CELESTA", replace(settings.CELESTA, secrets={"HIDDEN": "h1dd3n"}))
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, beforeCommands: ['x=1'], commands:"
@@ -287,7 +265,7 @@ def test_a_wrong_property_is_refused_when_the_flow_is_saved(kind: str) -> None:
 def test_a_container_gets_the_limits_of_the_flow_and_nothing_of_the_machine(table: Desk, worker: Worker) -> None:
     given = {"networkMode": "none", "memory": {"memory": "512MB"}, "cpu": {"cpus": 1}, "pullPolicy": "IF_NOT_PRESENT"}
     assert options_of(given) == ["--network", "none", "--pull", "missing", "--memory", "512M", "--cpus", "1"]
-    result = run(
+    result = run_one(
         table,
         worker,
         "- {id: one, type: io.kestra.plugin.scripts.shell.Commands, commands: ['true'],"

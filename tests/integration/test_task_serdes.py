@@ -11,22 +11,14 @@ from executions.storage.site import current as storage
 from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
-from tests.integration.worker_support import NAMESPACE, Desk, desk, run_claimed
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads")
-        yield opened
+from tests.integration.worker_support import NAMESPACE, Desk, run_one, working
 
 
 @pytest.fixture(scope="module")
 def worker(database: str) -> Iterator[Worker]:
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
+    """On the storage that the settings name: Parquet is read in child processes, which read them anew."""
+    with working() as started:
+        yield started
 
 
 def stored(content: str | bytes) -> str:
@@ -35,9 +27,7 @@ def stored(content: str | bytes) -> str:
 
 
 def run(table: Desk, worker: Worker, kind: str, uri: str, properties: str = "") -> dict[str, Any]:
-    table.define(f"- {{id: one, type: io.kestra.plugin.serdes.{kind}, from: '{uri}', {properties}}}").hand_out()
-    run_claimed(worker)
-    return table.result()
+    return run_one(table, worker, f"- {{id: one, type: io.kestra.plugin.serdes.{kind}, from: '{uri}', {properties}}}")
 
 
 def converted(table: Desk, worker: Worker, kind: str, content: str | bytes, properties: str = "") -> str:

@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,7 @@ from executor.worker.process import Worker
 from flows.definition.errors import InvalidFlow
 from flows.definition.parse import parse_flow
 from flows.tasks.jdbc.statements import for_psycopg, statements
-from tests.integration.worker_support import Desk, desk, run_claimed, wait
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads")
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def worker(database: str) -> Iterator[Worker]:
-    made = Worker(["default"], 2)
-    made.start()
-    yield made
-    made.stop()
+from tests.integration.worker_support import Desk, run_claimed, run_one, wait
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +26,7 @@ def postgres(database: str) -> str:
 
 
 def run(table: Desk, worker: Worker, kind: str, properties: str, **inputs: object) -> dict[str, Any]:
-    table.define(f"- {{id: one, type: io.kestra.plugin.jdbc.{kind}, {properties}}}", **inputs).hand_out()
-    run_claimed(worker)
-    return table.result()
+    return run_one(table, worker, f"- {{id: one, type: io.kestra.plugin.jdbc.{kind}, {properties}}}", **inputs)
 
 
 # PostgreSQL.

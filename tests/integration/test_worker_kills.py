@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from executor.worker.process import Worker
-from tests.integration.worker_support import Desk, desk, run_claimed, wait
+from tests.integration.worker_support import Desk, run_claimed, wait, working
 
 # Ignores TERM, and has a child in a session of its own.
 STUBBORN = """
@@ -29,18 +29,9 @@ STUBBORN = """
 
 
 @pytest.fixture
-def table(database: str) -> Iterator[Desk]:
-    with desk(database) as opened:
-        opened.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads, service_instances")
-        yield opened
-
-
-@pytest.fixture
 def worker(table: Desk) -> Iterator[Worker]:
-    made = Worker(["default"], 4)
-    made.start()
-    yield made
-    made.stop()
+    with working(4) as started:
+        yield started
 
 
 def in_background(worker: Worker) -> threading.Thread:

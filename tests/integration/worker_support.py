@@ -132,6 +132,29 @@ def desk(conninfo: str) -> Iterator[Desk]:
         yield Desk(connection)
 
 
+def emptied(table: Desk) -> Desk:
+    """Nothing is left of other tests but the workers that live."""
+    table.connection.execute("TRUNCATE worker_jobs, queues, logs, metrics, payloads, key_values, executions, task_runs")
+    return table
+
+
+@contextmanager
+def working(threads: int = 2) -> Iterator[Worker]:
+    worker = Worker(["default"], threads)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def run_one(table: Desk, worker: Worker, task: str, **inputs: object) -> dict[str, Any]:
+    """Of a flow of one task: what the worker reports of it."""
+    table.define(task, **inputs).hand_out()
+    run_claimed(worker)
+    return table.result()
+
+
 def run_claimed(worker: Worker, limit: int = 100, queue: str = "default") -> int:
     """Claim and run in this thread, without Celery; how many."""
     jobs = worker.claims.claim(worker.identity.id, queue, limit)
