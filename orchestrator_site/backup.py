@@ -76,8 +76,11 @@ def load(source: Path, say: Say) -> None:
                 if (folder / name).is_file():
                     os.chmod(folder / name, 0o600)
                     os.replace(folder / name, home / name)
-    except (tarfile.TarError, OSError) as error:
-        raise BackupError(f"cannot read {source}: {error}") from None
+    except tarfile.ReadError:
+        raise BackupError(f"{source} is no backup: `manage.py backup` writes a tar file, and this is none") from None
+    except (tarfile.TarError, OSError, EOFError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).strip().partition("\n")[0]
+        raise BackupError(f"cannot read {source}: {reason}") from None
     say("done: start the product, it applies the migrations that the backup lacks")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
-from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +17,7 @@ from flows.api import bodies, paging
 from flows.api.base import FlowView, violation_json
 from flows.api.errors import NotFound, Unprocessable
 from flows.api.reading import access_of
+from flows.api.streaming import StreamedAnswer
 from flows.api.tables import csv_answer
 from flows.definition.dashboard import Chart, Dashboard, TimeWindow
 from flows.definition.durations import format_duration
@@ -145,7 +145,7 @@ class ChartView(DashboardView):
     roles = {"POST": Role.VIEWER}
     action = ""
 
-    def post(self, request: Request, dashboard_id: str, chart_id: str, **_: Any) -> Response | StreamingHttpResponse:
+    def post(self, request: Request, dashboard_id: str, chart_id: str, **_: Any) -> Response | StreamedAnswer:
         dashboard = parse_dashboard(self.found(dashboard_id).source)
         chart = dashboard.chart(chart_id)
         if chart is None:
@@ -159,7 +159,7 @@ class PreviewView(FlowView):
     roles = {"POST": Role.VIEWER}
     action = ""
 
-    def post(self, request: Request, **_: Any) -> Response | StreamingHttpResponse:
+    def post(self, request: Request, **_: Any) -> Response | StreamedAnswer:
         body = _body(request)
         chart, given = body.get("chart"), body.get("globalFilter")
         if isinstance(chart, dict):
@@ -178,14 +178,14 @@ def _body(request: Request) -> Json:
 
 def _drawn(
     request: Request, chart: Chart, body: Json, limits: TimeWindow, *, as_table: bool
-) -> Response | StreamingHttpResponse:
+) -> Response | StreamedAnswer:
     window = window_of(body, limits.default, limits.max)
     if as_table:
         return _csv(request, chart, window)
     return Response(chart_data(access_of(request), chart, window))
 
 
-def _csv(request: Request, chart: Chart, window: Window) -> StreamingHttpResponse:
+def _csv(request: Request, chart: Chart, window: Window) -> StreamedAnswer:
     wanted = (request.query_params.get("format") or "csv").lower()
     if wanted != "csv":
         raise Unprocessable(f"Illegal argument: format {wanted[:20]!r}; there is csv")

@@ -1,11 +1,9 @@
 """Files of executions and of namespaces over REST: download, size, preview, upload, move, export."""
 
-import io
 import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from django.http import FileResponse, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +17,7 @@ from executions.storage.site import current as storage
 from flows.access import Role
 from flows.api.errors import BadRequest, NotFound, Unprocessable
 from flows.api.reading import access_of
+from flows.api.streaming import CHUNK, StreamedAnswer, StreamedFile, zip_answer
 
 _MAX_EXPORT_FILES = 10_000
 
@@ -26,7 +25,7 @@ _MAX_EXPORT_FILES = 10_000
 class ExecutionFileView(APIView):
     """GET /executions/{id}/file?path=kestra:///…"""
 
-    def get(self, request: Request, execution_id: str, **_: Any) -> FileResponse:
+    def get(self, request: Request, execution_id: str, **_: Any) -> StreamedFile:
         address = _address(request, execution_id)
         return attachment(address)
 
@@ -61,12 +60,12 @@ def _prefix(record: ExecutionRecord) -> str:
     return execution_prefix(record.namespace, record.flow_id, to_base62(record.pk)) + "/"
 
 
-def attachment(address: str) -> FileResponse:
+def attachment(address: str) -> StreamedFile:
     """Never shown inline: an uploaded page must not run in our origin."""
     facts = storage().facts(address)
     if facts.is_folder:
         raise NotFound(address[:200])
-    response = FileResponse(
+    response = StreamedFile(
         storage().open(address),
         as_attachment=True,
         filename=facts.name,
@@ -89,7 +88,7 @@ class NamespaceFilesView(APIView):
 
     roles = {"GET": Role.VIEWER, "*": Role.AUTHOR}
 
-    def get(self, request: Request, namespace: str, **_: Any) -> FileResponse:
+    def get(self, request: Request, namespace: str, **_: Any) -> StreamedFile:
         return attachment(_namespace_address(namespace, forms.required(request.query_params, "path")))
 
     def post(self, request: Request, namespace: str, **_: Any) -> Response:
@@ -159,20 +158,17 @@ class NamespaceDirectoryView(APIView):
 
 
 class NamespaceExportView(APIView):
-    def get(self, request: Request, namespace: str, **_: Any) -> HttpResponse:
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            for facts in _all(namespace):
-                if not facts.is_folder:
-                    with (
-                        storage().open(uri_of(facts.path)) as file,
-                        archive.open(_relative(namespace, facts).lstrip("/"), "w") as target,
-                    ):
-                        while chunk := file.read(1 << 20):
-                            target.write(chunk)
-        response = HttpResponse(content.getvalue(), content_type="application/octet-stream")
-        response["Content-Disposition"] = f'attachment; filename="{namespace}_files.zip"'
-        return response
+    def get(self, request: Request, namespace: str, **_: Any) -> StreamedAnswer:
+        files = (
+            (_relative(namespace, facts).lstrip("/"), _parts(facts)) for facts in _all(namespace) if not facts.is_folder
+        )
+        return zip_answer(f"{namespace}_files.zip", files)
+
+
+def _parts(facts: FileFacts) -> Iterator[bytes]:
+    with storage().open(uri_of(facts.path)) as file:
+        while part := file.read(CHUNK):
+            yield part
 
 
 def _all(namespace: str) -> Iterator[FileFacts]:

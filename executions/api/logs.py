@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import Avg, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
-from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +19,7 @@ from flows.api import paging
 from flows.api.errors import Unprocessable
 from flows.api.filters import Condition, Filter, condition, date, parse, plain, refuse_unusable, text, time_range
 from flows.api.reading import access_of
+from flows.api.streaming import StreamedAnswer
 
 _LOG_SORT = {
     "timestamp": "timestamp",
@@ -95,10 +95,10 @@ def logs_of(request: Request, execution_id: str, role: Role = Role.VIEWER) -> "Q
 class LogDownloadView(APIView):
     """Plain text; cheap enough to be asked for at every poll of a client."""
 
-    def get(self, request: Request, execution_id: str, **_: Any) -> StreamingHttpResponse:
+    def get(self, request: Request, execution_id: str, **_: Any) -> StreamedAnswer:
         record = reading.record_of(access_of(request), execution_id)
         rows = LogRecord.objects.filter(execution_id=record.pk).filter(_condition(request.query_params))
-        response = StreamingHttpResponse(_lines(rows), content_type="text/plain; charset=utf-8")
+        response = StreamedAnswer(_lines(rows), content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{execution_id}.log"'
         if record.end_date is None:
             response["Cache-Control"] = "no-cache"

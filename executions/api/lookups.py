@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Avg, Count, QuerySet
-from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +19,7 @@ from flows.api import filters
 from flows.api.errors import NotFound, Unprocessable
 from flows.api.for_execution import flow_for_execution
 from flows.api.reading import access_of
+from flows.api.streaming import StreamedAnswer
 from flows.api.tables import csv_answer
 from flows.catalog import FlowNotFound
 from flows.definition.errors import InvalidFlow
@@ -116,7 +116,7 @@ _COLUMNS = ("id", "namespace", "flowId", "flowRevision", "state", "startDate", "
 class CsvView(APIView):
     """GET /executions/export/by-query/csv"""
 
-    def get(self, request: Request, **_: Any) -> StreamingHttpResponse:
+    def get(self, request: Request, **_: Any) -> StreamedAnswer:
         rows = selected(access_of(request), request.query_params).order_by("-start_date", "-id")
         return csv_answer("executions", _COLUMNS, _table(rows))
 

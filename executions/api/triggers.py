@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +20,7 @@ from flows.api import paging
 from flows.api.errors import Conflict, NotFound, Unprocessable
 from flows.api.filters import Filter, Tree, parse, plain, refuse_unusable, supported, tree_of
 from flows.api.reading import access_of
+from flows.api.streaming import StreamedAnswer
 from flows.api.tables import csv_answer
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
@@ -186,7 +186,7 @@ class TriggersOfFlowView(APIView):
 class TriggerCsvView(APIView):
     """GET /triggers/export/by-query/csv"""
 
-    def get(self, request: Request, **_: Any) -> StreamingHttpResponse:
+    def get(self, request: Request, **_: Any) -> StreamedAnswer:
         columns = ("namespace", "flowId", "triggerId", "type", "disabled", "date", "nextExecutionDate", "updatedDate")
         found = [one.flat() for one in _selected(request)]
         return csv_answer("triggers", columns, iter([[one.get(name, "") for name in columns] for one in found]))

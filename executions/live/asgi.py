@@ -1,6 +1,7 @@
 """What stands before Django in a web process: event streams and the hot create route; all else goes on to Django."""
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from executions.api.control import ACTIONS
 from executions.live.create import Create
 from executions.live.dependencies import follow_dependencies
 from executions.live.events import follow_events
-from executions.live.http import Application, Receive, Scope, Send
+from executions.live.http import Application, Disconnected, Receive, Scope, Send, patient
 from executions.live.sse import follow_execution, follow_logs
 
 # All of these are GET. The first group is what is followed.
@@ -53,7 +54,8 @@ def front(django: Application) -> Application:
         elif method == "POST" and (found := _CREATE.fullmatch(path)) and not _WORDS & {found[1], found[2]}:
             await create(scope, receive, send, found[1], found[2])
         else:
-            await django(scope, receive, send)
+            with suppress(Disconnected):
+                await django(scope, receive, patient(send))
 
     return application
 

@@ -24,6 +24,7 @@ from executions.live import creator, fanout
 from executions.live.http import (
     Application,
     Body,
+    Disconnected,
     Receive,
     Refusal,
     Scope,
@@ -66,17 +67,19 @@ class Create:
             body = await read_body(receive, _MOST_BYTES)
             if not body.is_whole:
                 raise HandOn
-            await self._created(scope, send, namespace, flow_id, body.content, caller)
+            await self._created(scope, receive, send, namespace, flow_id, body.content, caller)
         except HandOn:
             await self._handed_on(scope, body.again(receive), send)
         except Refusal as refusal:
             await refuse(send, scope, refusal)
+        except Disconnected:
+            return
         except Exception as error:
             status, message, violations = self._describe(error)
             await refuse(send, scope, Refusal(status, message, violations=violations))
 
     async def _created(
-        self, scope: Scope, send: Send, namespace: str, flow_id: str, body: bytes, caller: Caller
+        self, scope: Scope, receive: Receive, send: Send, namespace: str, flow_id: str, body: bytes, caller: Caller
     ) -> None:
         query = query_of(scope)
         labels = forms.labels(query)
@@ -97,7 +100,7 @@ class Create:
         # Subscribe first: an execution that ends at once is seen to end.
         async with fanout.current().watching(start.execution_id) as watch:
             await creator.current.create(*wanted, keyed=bool(key), note=note)
-            await answer(send, 200, await _at_the_end(watch))
+            await answer(send, 200, await _at_the_end(watch, receive))
 
     async def _handed_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django creates; waiting for the end is done here, where it costs no thread."""
@@ -113,23 +116,37 @@ class Create:
             await caught.pass_on(send)
             return
         async with fanout.current().watching(orjson.loads(caught.body)["id"]) as watch:
-            await answer(send, 200, await _at_the_end(watch))
+            with suppress(Disconnected):
+                await answer(send, 200, await _at_the_end(watch, receive))
 
 
-async def _at_the_end(watch: Watch) -> bytes:
-    """The ended execution with its address; after an hour, the execution as it is."""
+async def _at_the_end(watch: Watch, receive: Receive) -> bytes:
+    """The ended execution with its address; as in Kestra a pause is waited through, and after an hour it is shown as it is.
+
+    Raises Disconnected when the client does not wait any longer."""
     await fanout.current().refresh([watch])
-    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while not (watch.is_ended or watch.is_gone):
-        changed, left = watch.changed, deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            break
-        with suppress(TimeoutError):
-            await asyncio.wait_for(changed.wait(), left)
+    gone = asyncio.ensure_future(_until_gone(receive))
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not (watch.is_ended or watch.is_gone):
+                changed = asyncio.ensure_future(watch.changed.wait())
+                await asyncio.wait({changed, gone}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                if gone.done():
+                    raise Disconnected
+    except TimeoutError:
+        pass
+    finally:
+        gone.cancel()
     if watch.row is None:
         raise Refusal(404, f"Not Found: execution {watch.id} was deleted")
     url = page_url(watch.row["namespace"], watch.row["flow_id"], watch.id)
     return orjson.dumps(execution_of_row(watch.row, watch.ordered_runs(), url=url))
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _note(scope: Scope, caller: Caller, start: Start) -> audit.Entry:

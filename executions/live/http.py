@@ -41,6 +41,22 @@ class Disconnected(Exception):
     """The client went away."""
 
 
+TAKEN_SECONDS = 60.0  # a client that takes nothing of an answer for so long is let go, with what it holds
+
+
+def patient(send: Send) -> Send:
+    """A `send` that does not wait for ever. Raises Disconnected."""
+
+    async def limited(message: MutableMapping[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(TAKEN_SECONDS):
+                await send(message)
+        except TimeoutError:
+            raise Disconnected from None
+
+    return limited
+
+
 class Refusal(Exception):
     """An answer that ends the request."""
 

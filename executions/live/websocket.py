@@ -1,6 +1,7 @@
 """The WebSocket of one execution: what changed since the last message, as JSON, until its end. Says what the streams say.
 
-Close codes: 1000 after the end, 4401 for who is not known, 4403 for who may no longer look, 4404 for what is not there.
+Close codes: 1000 after the end, 4401 for who is not known, 4403 for who may no longer look, 4404 for what is not there,
+4408 for who takes nothing.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from executions.live.watch import Change, Watch
 from flows.access import Role
 
 _KEPT = 100  # changes that may wait for a slow client; then it is sent the whole once
+SLOW_SECONDS = 30.0  # a client that takes nothing for so long is let go; the others never wait for it
 _CODES = {401: 4401, 403: 4403, 404: 4404, 429: 4429}
 
 
@@ -60,6 +62,10 @@ class ExecutionSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(_CODES.get(refusal.status, 4400))
         except _Gone:
             await self.close(4403)
+        except TimeoutError:
+            with suppress(Exception):  # it will hardly take the reason either
+                async with asyncio.timeout(SLOW_SECONDS):
+                    await self.close(4408)
 
     async def _send_changes(self, watch: Watch, namespace: str) -> None:
         """The whole first; the listener is there before it is read, so nothing falls between."""
@@ -81,7 +87,7 @@ class ExecutionSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
                     self._missed = False
                     sent = await self._send_whole(watch)
                 elif change is not None and change.version > sent:
-                    await self.send(text_data=orjson.dumps(change.as_json()).decode())
+                    await self._give(change.as_json())
                     sent = change.version
                 if time.monotonic() - checked >= RECHECK_SECONDS:
                     checked = time.monotonic()
@@ -101,8 +107,13 @@ class ExecutionSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         version, shown = watch.version, orjson.loads(watch.snapshot())
         runs = shown.pop("taskRunList", [])
         whole: dict[str, Any] = {"version": version, "execution": shown, "taskRuns": runs, "reset": True}
-        await self.send(text_data=orjson.dumps(whole).decode())
+        await self._give(whole)
         return version
+
+    async def _give(self, message: dict[str, Any]) -> None:
+        """Raises TimeoutError for a client that takes nothing."""
+        async with asyncio.timeout(SLOW_SECONDS):
+            await self.send(text_data=orjson.dumps(message).decode())
 
     async def _recheck(self, namespace: str) -> None:
         try:

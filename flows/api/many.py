@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +14,7 @@ from flows.access import Role
 from flows.api import bodies, filters, reading
 from flows.api.base import FlowView
 from flows.api.errors import ApiError, BadRequest, Unprocessable
+from flows.api.streaming import StreamedAnswer, zip_answer
 from flows.api.tables import csv_answer
 from flows.definition.errors import InvalidFlow
 from flows.models import FlowRecord
@@ -90,29 +90,23 @@ class ExportView(FlowView):
 
     roles = {"GET": Role.VIEWER, "POST": Role.VIEWER}
 
-    def get(self, request: Request, **_: Any) -> HttpResponse:
-        return _zip_answer(reading.selected(request).order_by("namespace", "flow_id"))
+    def get(self, request: Request, **_: Any) -> StreamedAnswer:
+        return _zip_answer(reading.selected(request).order_by("namespace", "flow_id").iterator(chunk_size=200))
 
-    def post(self, request: Request, **_: Any) -> HttpResponse:
+    def post(self, request: Request, **_: Any) -> StreamedAnswer:
         access = reading.access_of(request)
         pairs = [pair for pair in bodies.ids_of(request) if access.allows(Role.VIEWER, pair[0])]
-        return _zip_answer(catalog.record(namespace, flow_id) for namespace, flow_id in pairs)
+        return _zip_answer([catalog.record(namespace, flow_id) for namespace, flow_id in pairs])
 
 
-def _zip_answer(rows: Iterable[FlowRecord]) -> HttpResponse:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for row in rows:
-            archive.writestr(f"{row.namespace}.{row.flow_id}.yml", row.source)
-    answer = HttpResponse(content.getvalue(), content_type="application/octet-stream")
-    answer["Content-Disposition"] = 'attachment; filename="flows.zip"'
-    return answer
+def _zip_answer(rows: Iterable[FlowRecord]) -> StreamedAnswer:
+    return zip_answer("flows.zip", ((f"{row.namespace}.{row.flow_id}.yml", [row.source.encode()]) for row in rows))
 
 
 class CsvView(FlowView):
     """GET /flows/export/by-query/csv"""
 
-    def get(self, request: Request, **_: Any) -> StreamingHttpResponse:
+    def get(self, request: Request, **_: Any) -> StreamedAnswer:
         columns = ("id", "namespace", "revision", "description", "disabled", "updated")
         rows = reading.selected(request).order_by("namespace", "flow_id")
         table = (

@@ -15,6 +15,7 @@ from flows.api.errors import NotFound
 from flows.definition.input_types import INPUT_MODELS
 from flows.expressions.filters.table import FILTERS
 from flows.expressions.functions import FUNCTIONS
+from flows.expressions.services import SERVICE_FUNCTIONS
 from flows.tasks import schemas
 from flows.tasks.aliases import ALIASES
 
@@ -237,7 +238,7 @@ class FunctionsView(PluginView):
     """GET /pebble/functions"""
 
     def get(self, request: Request, **_: Any) -> Response:
-        return Response(sorted(FUNCTIONS))
+        return Response(sorted({*FUNCTIONS, *SERVICE_FUNCTIONS}))
 
 
 # --- blueprints: Kestra's are on a server of its makers, which this one never asks

@@ -5,11 +5,11 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from flows.api.streaming import StreamedAnswer
 
 
-def csv_answer(name: str, columns: tuple[str, ...], rows: Iterator[list[Any]]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_lines(columns, rows), content_type="text/csv; charset=utf-8")
+def csv_answer(name: str, columns: tuple[str, ...], rows: Iterator[list[Any]]) -> StreamedAnswer:
+    response = StreamedAnswer(_lines(columns, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 

@@ -1,12 +1,9 @@
 """Templates as files: a zip of their YAML out, YAML files or a zip of them in."""
 
-import io
-import zipfile
 from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +12,7 @@ from flows.access import Role
 from flows.api import bodies, reading
 from flows.api.base import FlowView
 from flows.api.many import uploaded_files
+from flows.api.streaming import StreamedAnswer, zip_answer
 from flows.api.templates import selected
 from flows.definition.parse import parse_template
 from flows.definition.yaml_text import to_yaml
@@ -26,23 +24,18 @@ class ExportView(FlowView):
 
     roles = {"GET": Role.VIEWER, "POST": Role.VIEWER}
 
-    def get(self, request: Request, **_: Any) -> HttpResponse:
+    def get(self, request: Request, **_: Any) -> StreamedAnswer:
         return _zipped(selected(request).order_by("namespace", "template_id"))
 
-    def post(self, request: Request, **_: Any) -> HttpResponse:
+    def post(self, request: Request, **_: Any) -> StreamedAnswer:
         access = reading.access_of(request)
         pairs = [pair for pair in bodies.ids_of(request) if access.allows(Role.VIEWER, pair[0])]
-        return _zipped(templates.find(namespace, template_id) for namespace, template_id in pairs)
+        return _zipped([templates.find(namespace, template_id) for namespace, template_id in pairs])
 
 
-def _zipped(rows: Iterable[TemplateRecord]) -> HttpResponse:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for row in rows:
-            archive.writestr(f"{row.namespace}.{row.template_id}.yml", to_yaml(row.document))
-    answer = HttpResponse(content.getvalue(), content_type="application/octet-stream")
-    answer["Content-Disposition"] = 'attachment; filename="templates.zip"'
-    return answer
+def _zipped(rows: Iterable[TemplateRecord]) -> StreamedAnswer:
+    files = ((f"{row.namespace}.{row.template_id}.yml", [to_yaml(row.document).encode()]) for row in rows)
+    return zip_answer("templates.zip", files)
 
 
 class ImportView(FlowView):

@@ -12,7 +12,8 @@ from flows.api import bodies
 from flows.api.base import FlowView, violation_json
 from flows.catalog import FlowNotFound
 from flows.definition.advice import deprecation_paths, replacements
-from flows.definition.errors import InvalidFlow
+from flows.definition.errors import InvalidFlow, Violation
+from flows.definition.expression_advice import advice_text, expression_advice
 from flows.definition.parse import parse_task, parse_trigger
 from flows.definition.yaml_guard import YamlRefused, read_document
 
@@ -35,13 +36,7 @@ def _sources(request: Request) -> list[str]:
 
 def validated(source: str, index: int = 0) -> dict[str, Any]:
     document = _document(source)
-    answer: dict[str, Any] = {
-        "index": index,
-        "outdated": _is_outdated(document),
-        "deprecationPaths": deprecation_paths(document),
-        "warnings": [],
-        "infos": replacements(document),
-    }
+    answer: dict[str, Any] = {"index": index, "outdated": _is_outdated(document), **_advice(document, source)}
     for key, name in (("flow", "id"), ("namespace", "namespace")):
         if isinstance(document.get(name), str):
             answer[key] = document[name]
@@ -51,6 +46,24 @@ def validated(source: str, index: int = 0) -> dict[str, Any]:
         answer["constraints"] = str(error)
         answer["violations"] = [violation_json(one) for one in error.errors]
     return answer
+
+
+def _advice(document: dict[str, Any], source: str) -> dict[str, Any]:
+    """What a flow may have and still be stored; `advice` are the warnings with their places, for editors."""
+    found = advice_on(source)
+    return {
+        "deprecationPaths": deprecation_paths(document),
+        "warnings": [advice_text(one) for one in found],
+        "infos": replacements(document),
+        **({"advice": [violation_json(one) for one in found]} if found else {}),
+    }
+
+
+def advice_on(source: str) -> list[Violation]:
+    try:
+        return expression_advice(read_document(source, catalog.max_bytes()), source)
+    except YamlRefused:
+        return []
 
 
 def _document(source: str) -> dict[str, Any]:
@@ -86,13 +99,7 @@ class ValidatePartView(FlowView):
         if self.what == "trigger" or section == "TRIGGERS":
             parse = parse_trigger
         document = _document(source)
-        answer: dict[str, Any] = {
-            "index": 0,
-            "outdated": False,
-            "deprecationPaths": deprecation_paths(document),
-            "warnings": [],
-            "infos": replacements(document),
-        }
+        answer: dict[str, Any] = {"index": 0, "outdated": False, **_advice(document, source)}
         try:
             parse(source)
         except InvalidFlow as error:

@@ -253,7 +253,7 @@ def test_flows_are_switched_and_deleted_by_query_and_by_ids(rest: Rest) -> None:
 def test_an_export_can_be_imported_again(rest: Rest) -> None:
     rest.create("a")
     rest.create("b")
-    exported = rest.get("flows/export/by-query?namespace=tests.rest").content
+    exported = rest.get("flows/export/by-query?namespace=tests.rest").getvalue()
     with zipfile.ZipFile(io.BytesIO(exported)) as archive:
         assert archive.namelist() == ["tests.rest.a.yml", "tests.rest.b.yml"]
     rest.call("DELETE", "flows/tests.rest/a")
@@ -333,10 +333,24 @@ def test_flows_and_templates_leave_as_files_and_come_back(rest: Rest) -> None:
     task = {"id": "t", "type": "io.kestra.plugin.core.log.Log", "message": "x"}
     template = {"id": "one", "namespace": "tests.rest", "tasks": [task]}
     assert rest.post("templates", template).status_code == 200
-    archive = rest.post("templates/export/by-ids", [{"namespace": "tests.rest", "id": "one"}]).content
+    archive = rest.post("templates/export/by-ids", [{"namespace": "tests.rest", "id": "one"}]).getvalue()
     assert rest.get("templates/export/by-query?namespace=tests").status_code == 200
     assert rest.call("DELETE", "templates/tests.rest/one").status_code == 204
     upload = io.BytesIO(archive)
     upload.name = "templates.zip"
     assert rest.client.post("/api/v1/templates/import", {"fileUpload": upload}).status_code == 204
     assert rest.get("templates/tests.rest/one").json()["tasks"][0]["message"] == "x"
+
+
+def test_an_expression_that_cannot_work_is_a_warning_with_its_place_and_no_refusal(rest: Rest) -> None:
+    source = FLOW.replace("hello {{ inputs.name }}", "hello {{ inputs.name | shout }}")
+    (answer,) = rest.post("flows/validate", source).json()
+    assert "constraints" not in answer
+    assert answer["warnings"] == [
+        f"tasks[0].message: Filter [shout] does not exist. (line {answer['advice'][0]['line']}, column 37)"
+    ]
+    line = source.splitlines()[answer["advice"][0]["line"] - 1]
+    assert line[36:].startswith("shout")
+    assert rest.post("flows", source).status_code == 200
+    part = rest.post("flows/validate/task", {"id": "t", "type": "core.log.Log", "message": "{{ nope() }}"}).json()
+    assert "Function or Macro [nope]" in part["warnings"][0]

@@ -15,7 +15,9 @@ from asgiref.testing import ApplicationCommunicator
 from django.db import close_old_connections, connections
 
 from executions import database, store
-from executions.live import asgi, fanout, sse, websocket
+from executions.api import logs
+from executions.live import asgi, create, fanout, sse, websocket
+from executions.live import http as live_http
 from executions.models import AuditRecord
 from executions.queue import postgres as queue
 from executions.state import Execution
@@ -327,6 +329,107 @@ def test_a_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
         scope = http("GET", f"/api/v1/executions/{execution.id}/follow", basic("root")).scope
         await asyncio.wait_for(application(scope, receive, send), 10)
         assert begun.is_set() and fanout.figures().followers == 0
+
+    in_loop(test)
+
+
+def test_a_socket_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "SLOW_SECONDS", 0.3)
+    administrator()
+    execution = stored(state=State.RUNNING)
+
+    async def test() -> None:
+        sent: list[str] = []
+        gone = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+            if message["type"] == "websocket.send":
+                await asyncio.Event().wait()
+
+        async def receive() -> Any:
+            if not sent:
+                return {"type": "websocket.connect"}
+            await gone.wait()
+            return {"type": "websocket.disconnect", "code": 1006}
+
+        scope = http("GET", f"/ws/executions/{execution.id}", [*basic("root"), (b"origin", b"http://localhost")]).scope
+        scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
+        running = asyncio.create_task(application(scope, receive, send))
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and "websocket.close" not in sent:
+            await asyncio.sleep(0.02)
+        assert sent[0] == "websocket.accept" and sent[-1] == "websocket.close"
+        assert fanout.figures().followers == 0
+        gone.set()
+        await asyncio.wait_for(running, 10)
+
+    in_loop(test)
+
+
+def test_a_client_that_leaves_or_an_hour_that_passes_ends_the_waiting_for_a_paused_execution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in Kestra a pause is no end; nothing waits for ever, and nothing waits for nobody."""
+    rest = Rest(administrator())
+    assert rest.post("flows", FLOW).status_code == 200
+    close_old_connections()
+
+    async def test() -> None:
+        path = "/api/v1/executions/tests.rest/hello?wait=true"
+        monkeypatch.setattr(create, "WAIT_SECONDS", 0.3)
+        found = json.loads((await answer("POST", path, basic("root")))["body"])
+        assert found["state"]["current"] == "CREATED"  # no executor runs here: it will not end by itself
+        monkeypatch.setattr(create, "WAIT_SECONDS", 3600.0)
+        left = http("POST", path, basic("root"))
+        await left.send_input({"type": "http.request", "body": b""})
+        deadline = time.monotonic() + 10
+        while fanout.figures().followers == 0 and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        assert fanout.figures().followers == 1
+        await left.send_input({"type": "http.disconnect"})
+        await left.wait(10)
+        assert fanout.figures().followers == 0 and await left.receive_nothing()
+
+    in_loop(test)
+
+
+def test_a_download_is_sent_while_it_is_made_and_a_client_that_stops_taking_is_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    administrator()
+    execution = stored(state=State.RUNNING)
+    a_line(execution, "x" * 50_000)
+    for _ in range(9):
+        a_line(execution, "y" * 50_000)
+    monkeypatch.setattr(logs, "_DOWNLOAD_CHUNK", 1)
+    made: list[int] = []
+    whole = logs.log_text
+    monkeypatch.setattr(logs, "log_text", lambda rows: made.append(1) or whole(rows))
+    monkeypatch.setattr(live_http, "TAKEN_SECONDS", 0.5)
+
+    async def test() -> None:
+        taken: list[int] = []
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                taken.append(len(message["body"]))
+                await asyncio.Event().wait()
+
+        sent = False
+
+        async def receive() -> Any:
+            nonlocal sent
+            if sent:
+                await asyncio.Event().wait()
+            sent = True
+            return {"type": "http.request", "body": b""}
+
+        scope = http("GET", f"/api/v1/logs/{execution.id}/download", basic("root")).scope
+        await asyncio.wait_for(application(scope, receive, send), 10)
+        assert len(taken) == 1 and len(made) == 1  # the second line was not even read
+        body = (await answer("GET", f"/api/v1/logs/{execution.id}/download", basic("root")))["body"]
+        assert len(body) > 500_000 and len(made) == 1 + 10 + 1
 
     in_loop(test)
 
