@@ -352,5 +352,5 @@ def test_an_expression_that_cannot_work_is_a_warning_with_its_place_and_no_refus
     line = source.splitlines()[answer["advice"][0]["line"] - 1]
     assert line[36:].startswith("shout")
     assert rest.post("flows", source).status_code == 200
-    part = rest.post("flows/validate/task", {"id": "t", "type": "core.log.Log", "message": "{{ nope() }}"}).json()
+    part = rest.post("flows/validate/task", "id: t\ntype: core.log.Log\nmessage: '{{ nope() }}'\n").json()
     assert "Function or Macro [nope]" in part["warnings"][0]
