@@ -24,7 +24,10 @@ def words() -> Json:
         "flow": _properties(Flow),
         "tasks": {name: _described(found, name) for name, found in _registered("TASKS")},
         "triggers": {name: _described(found, name) for name, found in _registered("TRIGGERS")},
-        "inputs": {name: {"doc": "", "properties": _properties(model)} for name, model in INPUT_MODELS.items()},
+        "inputs": {
+            name: {"doc": described.INPUTS.get(name, ""), "properties": _properties(model)}
+            for name, model in INPUT_MODELS.items()
+        },
     }
 
 
