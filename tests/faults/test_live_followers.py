@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
+import psutil
 import psycopg
 import pytest
 
@@ -137,16 +138,23 @@ def test_followers_see_everything_in_order_and_the_end_in_time(
     plant.define(FLOW)
     plant.executor().wait_until_ready()
     plant.worker("-c", "32").wait_until_ready()
-    plant.web(free_port)
+    web = plant.web(free_port)
+    threads: list[int] = []
+
+    def disturb(ids: list[str]) -> None:
+        start_and_disturb(plant, ids)
+        threads.append(psutil.Process(web.pid).num_threads())
+
     with Nuisances(plant):
         until = time.monotonic() + size(0, 60)  # full size: the transaction stays open for a minute
         while True:
             transcripts = [Transcript(new_id()) for _ in range(FOLLOWERS)]
             ids = [one.id for one in transcripts]
-            asyncio.run(follow_all(plant, transcripts, lambda ids=ids: start_and_disturb(plant, ids)))  # type: ignore[misc]
+            asyncio.run(follow_all(plant, transcripts, lambda ids=ids: disturb(ids)))  # type: ignore[misc]
             check(plant, transcripts)
             if time.monotonic() >= until:
                 break
+    assert max(threads) < 10  # however many follow
     assert settled_faults(plant, runs=5) == []
 
 

@@ -1,5 +1,6 @@
 """`manage.py run_web`: one web process (uvicorn) on CELESTA_HOST and CELESTA_PORT."""
 
+import os
 import warnings
 from typing import Any
 
@@ -14,6 +15,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # Whitenoise's files are small and read at once; Django says so for each of them.
         warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume", module="django")
+        # libuv's pool (4 threads otherwise) serves nothing here but the look-up of the database's name.
+        os.environ.setdefault("UV_THREADPOOL_SIZE", "1")
         uvicorn.run(
             "orchestrator_site.asgi:application",
             host=settings.CELESTA.host,
