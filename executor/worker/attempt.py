@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
@@ -11,7 +11,7 @@ LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4
 _NAMES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LINE_LIMIT = 256 * 1024  # characters of one log message
 PART = 10 * 1024  # a longer message becomes several lines, as in Kestra
-UNWRITTEN_LINES = 5_000  # a task that logs faster than the database takes it is slowed down
+UNWRITTEN_LINES = 5_000  # a task that logs (or measures) faster than the database takes it is slowed down
 
 
 def _as_it_is(value: Json) -> Json:
@@ -68,10 +68,13 @@ class Attempt:
             with self._lock:
                 self.log_file.write(f"{line['timestamp']} {_NAMES[line['level']]} {line['message']}\n")
             return
-        while len(self._lines) >= UNWRITTEN_LINES and not self.finished:
-            time.sleep(0.01)
+        self._wait_for_room()
         with self._lock:
             self._lines.append(line)
+
+    def _wait_for_room(self) -> None:
+        while self.unwritten() >= UNWRITTEN_LINES and not self.finished:
+            time.sleep(0.01)
 
     def metric(self, name: str, value: float, kind: str, tags: Mapping[str, str] | None) -> None:
         row = {
@@ -85,6 +88,7 @@ class Attempt:
         self._add_metric(row)
 
     def _add_metric(self, row: dict[str, Json]) -> None:
+        self._wait_for_room()
         with self._lock:
             self._metrics.append(row)
 
@@ -96,7 +100,7 @@ class Attempt:
         return lines, metrics
 
     def unwritten(self) -> int:
-        return len(self._lines)
+        return len(self._lines) + len(self._metrics)
 
     def tell_inner(self, run: dict[str, Json]) -> None:
         """A task run inside this one has begun or ended: what is known of it, for whoever follows the execution."""
@@ -141,6 +145,18 @@ class Attempt:
             stops, self._stops = self._stops, []
         if not killed:
             self.log("WARN", f"{self.timeout_text}: the task is being stopped")
+        self._carry_out(stops)
+
+    def disown(self) -> None:
+        """Others have the job now: what still runs of it is stopped, and its end is no longer ours to report."""
+        if not self.finish():
+            return
+        with self._lock:
+            self.killed = self.stopped = True
+            stops, self._stops = self._stops, []
+        threading.Thread(target=self._carry_out, args=(stops,), name="stop", daemon=True).start()
+
+    def _carry_out(self, stops: Sequence[Callable[[], None]]) -> None:
         for stop in stops:
             # A way to stop that fails must not keep the others from being tried.
             try:

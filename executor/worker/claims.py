@@ -76,8 +76,7 @@ class Claims:
             Held(id, claim, worker, light, kill, token, payload, now, id)
             for id, claim, light, kill, token, payload in rows
         ]
-        self._slots.add(jobs)
-        return jobs
+        return self._slots.add(jobs)
 
     def _settle(self) -> None:
         """What was to be given back while the database was away, and claims whose answer got lost."""

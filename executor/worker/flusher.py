@@ -23,6 +23,8 @@ SQL = named_sql.load(Path(__file__).with_name("worker.sql"))
 BATCH = 200
 # Outputs above this are stored once in `payloads`; messages and task runs only refer to them.
 LARGE = 8 * 1024
+# Log lines and metrics of running tasks that wait here; more of them stay with their tasks, which are slowed down then.
+MOST_WAITING = 5_000
 
 
 @dataclass(slots=True)
@@ -36,6 +38,10 @@ class Report:
     lines: list[dict[str, Json]] = field(default_factory=list)
     metrics: list[dict[str, Json]] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        return len(self.lines) + len(self.metrics)
+
 
 class Flusher:
     """One thread and one connection per process. Takes the first report, drains the rest, writes at once: the time
@@ -46,12 +52,20 @@ class Flusher:
         self._queue: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._connection = Reconnecting("worker results", BY_KEY)
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
+        # Lines and metrics of running tasks, each number written by one thread: the watch's and the flusher's.
+        self._told = self._written = 0
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, report: Report) -> None:
+        if not report.final:
+            self._told += report.size
         self._queue.put(report)
+
+    def is_behind(self) -> bool:
+        """The database takes less than running tasks write."""
+        return self._told - self._written >= MOST_WAITING
 
     def stop(self, timeout: float) -> None:
         """Everything put before is written first."""
@@ -67,7 +81,9 @@ class Flusher:
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get())
             stopping = None in batch
-            self._write_until_stored([report for report in batch if report is not None])
+            reports = [report for report in batch if report is not None]
+            self._write_until_stored(reports)
+            self._written += sum(report.size for report in reports if not report.final)
 
     def _write_until_stored(self, reports: Sequence[Report]) -> None:
         pause = 0.05

@@ -133,7 +133,13 @@ class Worker:
                 job.attempt.stop_aside(killed=True)
 
     def _held_for_dead(self) -> None:
+        """Nothing of what was claimed is ours any more. The recovery loop gives all of it to others."""
         self.slots.unstarted()
+        running = self.slots.running()
+        for job in running:
+            if job.attempt is not None:
+                job.attempt.disown()
+        self.slots.forget(running)
 
     def _announce(self, job: Held) -> None:
         attempt = job.attempt
@@ -150,6 +156,8 @@ class Worker:
 
     def _send_logs(self, job: Held) -> None:
         assert job.attempt is not None
+        if self.flusher.is_behind():
+            return
         lines, metrics = job.attempt.drain()
         self.flusher.put(Report(job, final=False, lines=lines, metrics=metrics))
 

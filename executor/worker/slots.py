@@ -80,10 +80,18 @@ class Slots:
         """No thread came free for a while: what is claimed now would only wait."""
         return now - max(self._last_end, max(job.started or 0.0 for job in self._running.values())) > PATIENCE
 
-    def add(self, jobs: Iterable[Held]) -> None:
+    def add(self, jobs: Iterable[Held]) -> list[Held]:
+        """Those that are new. A claim that a crash of the database forgot may come again, of a job that runs here."""
+        new = []
         with self._lock:
             for job in jobs:
-                self._held[job.id] = self._waiting[job.id] = job
+                known = self._held.get(job.id)
+                if known is None:
+                    self._held[job.id] = self._waiting[job.id] = job
+                    new.append(job)
+                else:
+                    known.claim, known.worker = job.claim, job.worker
+        return new
 
     def start(self, job_id: int) -> Held | None:
         """The job, now running; None when it was given back meanwhile."""

@@ -149,7 +149,7 @@ def test_every_kind_of_flow_survives_every_kind_of_fault(plant: Plant, open_fold
     for source in (KITCHEN, LIMITED, SCRIPTED.replace("FOLDER", str(open_folder))):
         plant.define(source)
     nemesis = Nemesis(plant, seed)
-    for _ in range(size(12, 200)):
+    for _ in range(int(os.environ.get("CELESTA_TEST_STRIKES") or size(12, 200))):
         plant.trigger("kitchen", 3)
         plant.trigger("limited", 2)
         plant.trigger("scripted", 1)
