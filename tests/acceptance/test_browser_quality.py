@@ -203,7 +203,7 @@ def test_twenty_thousand_task_runs_and_a_hundred_thousand_lines_stay_usable(
 def test_the_page_of_2000_task_runs_is_interactive_within_a_second(site: Site, page: Page, ids: dict[str, str]) -> None:
     """The best of a few, since the machine does other things beside."""
     execution_id = large_execution(site, 2_000, 2_000)
-    spent = []
+    spent: list[float] = []
     while len(spent) < 6 and min(spent, default=1000) >= 1000:
         page.goto("/executions")
         page.goto(f"/executions/{execution_id}", wait_until="commit")
