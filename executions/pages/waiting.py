@@ -27,6 +27,7 @@ class Reason:
     since: datetime | None = None
     holders: list[str] = field(default_factory=list)  # execution ids
     action: str = ""  # resume | unqueue
+    command: str = ""  # what mends it, to type
 
 
 def reasons(execution: ExecutionRecord) -> list[Reason]:
@@ -97,8 +98,9 @@ def _created(execution: ExecutionRecord) -> list[Reason]:
         return [
             Reason(
                 "warning",
-                "No executor is running: start one with manage.py run_executor.",
+                "No executor is running. Start one:",
                 since=_since(execution),
+                command="manage.py run_executor",
             )
         ]
     return [Reason("created", "Waits for an executor to take it up.", since=_since(execution))]
@@ -111,12 +113,12 @@ def _killing(execution: ExecutionRecord) -> list[Reason]:
 
 def _delayed(execution: ExecutionRecord) -> list[Reason]:
     timers = Timer.objects.filter(execution_id=execution.pk, kind__contains="retry").order_by("due")[:3]
-    names = dict(
-        TaskRunRecord.objects.filter(execution_id=execution.pk, state="RETRYING").values_list("id", "task_id")[:50]
-    )
-    by_id = {to_base62(run_id): task for run_id, task in names.items()}
+    runs = TaskRunRecord.objects.filter(execution_id=execution.pk, state="RETRYING").only("task_id", "attempts")[:50]
+    next_tries = {
+        to_base62(run.pk): f"{run.task_id} failed: its attempt {len(run.attempts) + 1} starts" for run in runs
+    }
     return [
-        Reason("retrying", f"{by_id.get(timer.key, 'The execution')} is tried again", until=timer.due)
+        Reason("retrying", next_tries.get(timer.key, "The execution is tried again"), until=timer.due)
         for timer in timers
     ]
 
@@ -134,15 +136,18 @@ def _without_worker(execution: ExecutionRecord) -> list[Reason]:
     for row in waiting:
         listening = [worker for worker in _living("worker") if listens(worker, row["queue"])]
         workers = [worker for worker in listening if worker.state != "DRAINING"]
-        queue, count = row["queue"], row["count"]
+        queue, count, command = row["queue"], row["count"], ""
         what = f"{count} task{'s wait' if count > 1 else ' waits'}"
         if workers:
             text = f"{what} for a free thread: {len(workers)} of the workers listen to queue {queue}."
         elif listening:
             text = f"{what}: all workers of queue {queue} are drained. Let one take work again on the system page."
         else:
-            text = f"{what}: no worker listens to queue {queue}. Start one: manage.py run_worker --queues {queue}"
-        found.append(Reason("queued" if workers else "warning", text, since=row["oldest"]))
+            text, command = (
+                f"{what}: no worker listens to queue {queue}. Start one:",
+                f"manage.py run_worker --queues {queue}",
+            )
+        found.append(Reason("queued" if workers else "warning", text, since=row["oldest"], command=command))
     return found
 
 

@@ -93,6 +93,45 @@ def test_the_editor_proposes_what_may_stand_at_the_cursor_and_explains_it(site: 
     expect(page.locator(".y-help")).to_contain_text("Needs message")
 
 
+def test_a_flow_is_found_run_and_looked_into_by_keyboard_alone(site: Site, page: Page) -> None:
+    site.flow(
+        "id: typed\nnamespace: tests.browser\ninputs:\n  - {id: name, type: STRING, defaults: world}\ntasks:\n"
+        "  - {id: a, type: io.kestra.plugin.core.log.Log, message: one}\n"
+        "  - {id: b, type: io.kestra.plugin.core.log.Log, message: '{{ inputs.name }}'}\n"
+    )
+    press = page.keyboard.press
+    page.goto("/")
+    press("g")
+    press("f")
+    page.wait_for_url("**/flows")
+    press("/")
+    page.keyboard.type("typed")
+    expect(page.locator("[data-row]")).to_have_count(1)
+    press("Escape")
+    expect(page.get_by_label("Search name or description")).to_have_value("typed")
+    press("j")
+    press("Enter")
+    page.wait_for_url("**/typed")
+    page.get_by_role("link", name="Execute", exact=True).focus()
+    press("Enter")
+    page.wait_for_url("**/execute")
+    page.get_by_label("name").focus()
+    press("Enter")
+    page.wait_for_url("**/executions/*")
+    expect(page.locator("#state")).to_have_text("Success")
+    page.get_by_role("tree", name="Task runs").focus()
+    press("ArrowDown")
+    press("ArrowDown")
+    page.wait_for_url("**?run=*")
+    expect(page.get_by_role("log")).to_contain_text("world")
+    page.goto("/flows/tests.browser/typed/edit")
+    page.locator(".cm-content").focus()
+    press("Escape")
+    press("Tab")
+    expect(page.locator(".cm-content")).not_to_be_focused()
+    assert "  id: typed" not in page.locator(".cm-content").inner_text()
+
+
 def test_the_form_of_inputs_is_checked_while_it_is_filled_in(site: Site, page: Page) -> None:
     site.flow(FORM)
     page.goto("/flows/tests.browser/form/execute")

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from executions.models import ConcurrencySlot, ExecutionRecord, ServiceInstance, WorkerJob
+from executions.ids import to_base62
+from executions.models import ConcurrencySlot, ExecutionRecord, ServiceInstance, TaskRunRecord, Timer, WorkerJob
 from executions.pages import waiting
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +42,7 @@ def a_job(of: ExecutionRecord, queue: str = "default") -> None:
 
 
 def told(of: ExecutionRecord) -> str:
-    return " ".join(reason.text for reason in waiting.reasons(of))
+    return " ".join(f"{reason.text} {reason.command}" for reason in waiting.reasons(of))
 
 
 def test_a_queued_one_names_the_limit_and_who_holds_it() -> None:
@@ -60,7 +62,7 @@ def test_a_task_without_a_worker_names_the_queue_and_how_to_start_one() -> None:
     a_job(running, "gpu")
     worker()
     assert "no worker listens to queue gpu" in told(running)
-    assert "run_worker" in told(running)
+    assert "manage.py run_worker --queues gpu" in told(running)
 
 
 def test_a_task_for_busy_or_drained_workers_says_so() -> None:
@@ -82,3 +84,15 @@ def test_a_scheduled_one_says_when_and_one_that_moves_says_nothing() -> None:
 
 def test_without_an_executor_the_reason_is_that_there_is_none() -> None:
     assert "No executor is running" in told(execution("CREATED"))
+
+
+def test_one_that_failed_and_will_be_tried_again_says_which_attempt_comes_when() -> None:
+    retrying = execution("RETRYING")
+    run = TaskRunRecord.objects.create(
+        id=uuid4(), execution_id=retrying.pk, task_id="call", state="RETRYING", seq=1, version=1,
+        histories=retrying.histories, attempts=[{"state": "FAILED", "histories": retrying.histories}],
+    )  # fmt: skip
+    due = datetime.now(UTC) + timedelta(minutes=4)
+    Timer.objects.create(execution_id=retrying.pk, kind="retry", key=to_base62(run.pk), due=due)
+    (reason,) = waiting.reasons(retrying)
+    assert reason.text == "call failed: its attempt 2 starts" and reason.until == due

@@ -90,7 +90,7 @@ let going = 0
 
 function onKey(event) {
   const typing = event.target.closest?.("input, textarea, select, [contenteditable], .cm-editor")
-  if (event.key === "Escape" && typing && !event.target.closest(".cm-editor")) { event.target.blur(); return }
+  if (event.key === "Escape" && typing && !event.target.closest(".cm-editor")) { event.preventDefault(); event.target.blur(); return } // a search stays as it is
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return
   if (going && performance.now() - going < 1200 && PLACES[event.key]) { going = 0; location.href = PLACES[event.key]; return }
   going = 0
