@@ -131,6 +131,18 @@ def test_an_end_once_told_keeps_its_date(loop: Loop) -> None:
     assert rows("SELECT end_date, histories::text FROM executions") == told
 
 
+def test_the_end_of_a_limited_execution_is_dated_before_the_start_that_it_allows(loop: Loop) -> None:
+    catalog.save(f"{ONE_TASK}concurrency: {{limit: 1}}\n")
+    first, second = (actions.trigger("claimed", "one").id for _ in range(2))
+    taken_ids(loop)
+    finish(first)
+    while taken_ids(loop):
+        pass
+    found = rows("SELECT id, histories::text FROM executions")
+    histories = {store.base62_of(str(row[0])): dict(store.loads(row[1])) for row in found}
+    assert datetime.fromisoformat(histories[first]["SUCCESS"]) <= datetime.fromisoformat(histories[second]["RUNNING"])
+
+
 def test_reasons_that_cannot_be_stored_as_they_are_stop_nobody(loop: Loop, other: "psycopg.Connection[Any]") -> None:
     execution = an_execution(state=State.RUNNING)
     store.create(other, [execution])
