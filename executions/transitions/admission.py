@@ -65,6 +65,8 @@ def refused(turn: Turn, behavior: str, date: str) -> None:
     if behavior == "FAIL":
         turn.execution.error = "Execution is FAILED due to concurrency limit exceeded"
         turn.log("ERROR", turn.execution.error)
+    if behavior == "CANCEL":
+        turn.log("WARN", "Execution is CANCELLED due to concurrency limit exceeded")
     ending.close(turn, State.CANCELLED if behavior == "CANCEL" else State.FAILED)
 
 

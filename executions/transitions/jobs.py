@@ -7,7 +7,7 @@ from executions.state import Attempt, TaskRun
 from executions.transitions.effects import RunTask
 from executions.transitions.outputs import job_context
 from executions.transitions.turn import Turn
-from flows.definition.durations import parse_duration
+from flows.definition.durations import timeout_of
 from flows.definition.states import State
 from flows.tasks.base import Isolation, RunnableTask
 
@@ -40,5 +40,5 @@ def dispatch(turn: Turn, run: TaskRun, task: RunnableTask) -> None:
 def _timeout(turn: Turn, run: TaskRun, task: RunnableTask) -> int | None:
     if task.timeout is None:
         return None
-    limit = parse_duration(turn.text(task.timeout, run))
+    limit = timeout_of(turn.text(task.timeout, run))
     return max(1, ceil(limit / timedelta(milliseconds=1)))

@@ -4,6 +4,7 @@ from executions.transitions import ending, killing
 from executions.transitions.effects import WakeAt
 from executions.transitions.turn import Turn
 from executions.transitions.updates import merged_labels
+from flows.definition.durations import format_duration
 from flows.definition.properties import Sla
 from flows.definition.states import State
 from flows.expressions.render import ExpressionError, is_truthy
@@ -23,7 +24,8 @@ def deadline(turn: Turn, key: str) -> None:
     if turn.execution.state.is_terminal or index >= len(turn.flow.sla):
         return
     sla = turn.flow.sla[index]
-    _violated(turn, index, sla, f"it runs for longer than {sla.duration}")
+    longest = "" if sla.duration is None else format_duration(sla.duration)
+    _violated(turn, index, sla, f"it runs for longer than {longest}")
 
 
 def check(turn: Turn) -> None:

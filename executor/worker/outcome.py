@@ -14,7 +14,7 @@ from executor.worker.attempt import LEVELS, Attempt
 from executor.worker.storable import Unstorable, storable
 from executor.worker.task_cache import TaskCache
 from executor.worker.tools import Tools
-from flows.definition.durations import parse_duration
+from flows.definition.durations import timeout_of
 from flows.definition.states import State
 from flows.expressions.errors import ExpressionError
 from flows.tasks.base import Isolation, RunnableTask, TaskFailure
@@ -138,7 +138,7 @@ def _set_limits(task: RunnableTask, context: "Context", attempt: Attempt) -> Non
     if task.log_level is not None:
         attempt.level = LEVELS[task.log_level]
     if task.timeout is not None:
-        limit = parse_duration(context.render(task.timeout))
+        limit = timeout_of(context.render(task.timeout))
         attempt.timeout_text = f"Timeout after {_clock(limit.total_seconds())}"
         attempt.deadline = time.monotonic() + limit.total_seconds()
 

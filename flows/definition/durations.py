@@ -38,6 +38,14 @@ def _parse_text(text: str) -> timedelta:
     return -whole if sign == "-" else whole
 
 
+def timeout_of(rendered: Any) -> timedelta:
+    """What the property `timeout` says. Raises ValueError naming it."""
+    try:
+        return parse_duration(rendered)
+    except ValueError as error:
+        raise ValueError(f"The property `timeout` is not a duration: {error}") from None
+
+
 def format_duration(value: timedelta) -> str:
     """As Java's Duration.toString: PT26H3M0.5S."""
     if not value:

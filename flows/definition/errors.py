@@ -1,13 +1,33 @@
 """What is wrong with a flow, and where: violations with path, line and column, from pydantic's errors."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 Location = tuple[str | int, ...]
+
+# pydantic's kinds of errors in the words of YAML, where its own are Python's.
+_WANTED = {
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "mapping_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,8 @@ def _message(error: ErrorDetails, location: Location, site: Site) -> tuple[str, 
             f"Invalid value {_shown(error.get('input'))}: it must be one of {context.get('expected')}",
             "constraint",
         )
+    if kind in _WANTED:
+        return f"must be {_WANTED[kind]}, but received {_shown(error.get('input'))}", "constraint"
     if kind in ("value_error", "assertion_error"):
         return _ruled(str(context.get("error", error["msg"])), location, site)
     return f"{error['msg']}, but received {_shown(error.get('input'))}", "constraint"
@@ -111,9 +133,14 @@ def _ruled(message: str, location: Location, site: Site) -> tuple[str, Literal["
 
 def _unrecognized(name: str, known: Sequence[str]) -> str:
     listed = ", ".join(f'"{one}"' for one in sorted(known))
-    return f'Unrecognized field "{name}", not marked as ignorable ({len(known)} known properties: {listed})'
+    near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.75)
+    hint = f': did you mean "{near[0]}"?' if near else ""
+    return f'Unrecognized field "{name}", not marked as ignorable ({len(known)} known properties: {listed}){hint}'
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
+    try:
+        text = orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
+    except (TypeError, ValueError):
+        text = str(value)
     return f"`{text[:100]}…`" if len(text) > 100 else f"`{text}`"

@@ -182,7 +182,7 @@ def _resolve(value: Any) -> Any:
     if model is None:
         shown = "null" if name is None else name
         raise structure_error("input_type", f"Invalid type: {shown}", ("type",), name)
-    return model.model_validate(value)
+    return model.model_validate(value, by_name=False, by_alias=True)
 
 
 AnyInput = Annotated[Input, BeforeValidator(_resolve)]

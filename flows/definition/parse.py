@@ -128,7 +128,9 @@ def _validate(
     model: type[Model], value: Mapping[str, Any], root: Node, kind: str, context: Mapping[str, Any] | None = None
 ) -> Model:
     try:
-        return model.model_validate(value, context={**registry.context(), **(context or {})})
+        return model.model_validate(
+            value, context={**registry.context(), **(context or {})}, by_name=False, by_alias=True
+        )
     except ValidationError as error:
         raise InvalidFlow(_violations(error, root, kind)) from None
 

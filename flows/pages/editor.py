@@ -12,7 +12,9 @@ from django.shortcuts import redirect, render
 from flows import catalog
 from flows.access import Role
 from flows.definition.errors import InvalidFlow
+from flows.definition.expression_advice import expression_advice
 from flows.definition.model import Flow
+from flows.definition.yaml_guard import read_document
 from flows.pages import completion, reading, topology
 from flows.pages.rights import access_of, page, require
 
@@ -68,7 +70,7 @@ def edit(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
 
 @page("POST")
 def check(request: HttpRequest) -> HttpResponse:
-    """What is wrong with a text, by line and column, and its topology when nothing is."""
+    """What is wrong with a text and what will fail, by line and column, and its topology when nothing is wrong."""
     found = checked(request.body.decode("utf-8", "replace"))
     found.pop("flow", None)
     return JsonResponse(found)
@@ -78,9 +80,10 @@ def checked(source: str) -> Json:
     try:
         flow = catalog.check(source)
     except InvalidFlow as error:
-        return {"errors": [_violation(violation) for violation in error.errors], "tree": None}
+        return {"errors": [_violation(violation) for violation in error.errors], "warnings": [], "tree": None}
     return {
         "errors": [],
+        "warnings": [_violation(one) for one in expression_advice(read_document(source, catalog.max_bytes()), source)],
         "tree": topology.tree(flow),
         "flow": flow,
         "id": flow.id,

@@ -181,12 +181,16 @@ def _load(path: str) -> Any:
 
 
 def near_matches(name: str, kind: str = "task") -> tuple[str, ...]:
-    """At most three known names that look alike: by their last part first, then as a whole."""
+    """At most three known names that look alike, the nearest first: those with a similar last part before others."""
     every = names(kind)
-    by_last = {known.rpartition(".")[2].lower(): known for known in every}
+    by_last: dict[str, list[str]] = {}
+    for known in every:
+        by_last.setdefault(known.rpartition(".")[2].lower(), []).append(known)
     last = difflib.get_close_matches(name.rpartition(".")[2].lower()[:200], by_last, n=2, cutoff=0.7)
+    alike = [known for part in last for known in by_last[part]]
+    nearest = difflib.get_close_matches(name[:200], alike, n=2, cutoff=0.0)
     whole = difflib.get_close_matches(name[:200], every, n=1, cutoff=0.85)
-    return tuple(dict.fromkeys([by_last[part] for part in last] + whole))
+    return tuple(dict.fromkeys([*nearest, *whole]))
 
 
 def build_task(value: Mapping[str, Any], context: dict[str, Any]) -> Task:
@@ -214,7 +218,7 @@ def _build(kind: str, value: Mapping[str, Any], context: dict[str, Any]) -> Any:
         model = find(name, kind)
     except UnknownType as error:
         raise structure_error("task_type", str(error), ("type",), name) from None
-    return model.model_validate(_with_texts(model, value), context=context)
+    return model.model_validate(_with_texts(model, value), context=context, by_name=False, by_alias=True)
 
 
 def _with_texts(model: type[BaseModel], value: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -80,7 +80,7 @@ def test_its_types_are_listed_and_found_by_a_near_name() -> None:
     assert {COUNT, "com.example.words.Quiet"} <= set(registry.names("task"))
     assert "com.example.words.Broken" not in registry.names("task")
     assert COUNT not in registry.names("trigger")
-    assert "or com.example.words.Count?" in refusal("com.example.words.Cuont, text: x")
+    assert "(did you mean com.example.words.Count " in refusal("com.example.words.Cuont, text: x")
 
 
 def test_a_plugin_that_cannot_be_loaded_says_why() -> None:

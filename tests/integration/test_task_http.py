@@ -167,6 +167,7 @@ def test_a_download_is_a_file_of_the_execution(bench: TaskBench, site: str) -> N
         ("Request, uri: 'http://169.254.169.254/latest'", "the address 169.254.169.254"),
         ("Request, uri: 'http://[::ffff:169.254.169.254]/'", "is not allowed here"),
         ("Request, uri: 'file:///etc/passwd'", "Not an HTTP address"),
+        ("Request, uri: '%s', options: {auth: {type: DIGEST, username: a}}", "Unknown type of `auth`: DIGEST"),
         ("Request, uri: '%s', method: 'FETCH'", "Unknown HTTP method FETCH"),
         ("Request, uri: '%s', options: {timeout: {connectTimeout: soon}}", "not a duration"),
         ("Request, uri: '%s', allowFailed: perhaps", "`allowFailed` must be true or false"),

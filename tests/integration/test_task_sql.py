@@ -32,6 +32,15 @@ def run(table: Desk, worker: Worker, kind: str, properties: str, **inputs: objec
 # PostgreSQL.
 
 
+def test_a_parameter_that_is_not_given_is_named(table: Desk, worker: Worker, postgres: str) -> None:
+    properties = f"{postgres}, parameters: {{a: 1}}, sql: 'SELECT :a, :b::int'"
+    error = run(table, worker, "postgresql.Query", properties)["error"]
+    assert (error.partition("\n")[0], error.splitlines()[-1]) == (
+        'syntax error at or near ":"',
+        "The parameters have no `b`",
+    )
+
+
 def test_rows_come_as_outputs_with_their_types(table: Desk, worker: Worker, postgres: str) -> None:
     sql = "SELECT 1 AS n, 1.5::numeric AS d, 'a;b' AS t, null AS x, true AS b, DATE '2024-02-29' AS day, '{\"k\": [1]}'::jsonb AS j, ARRAY[1,2] AS l"
     result = run(

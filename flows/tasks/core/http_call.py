@@ -315,7 +315,10 @@ def authorization(auth: Json) -> dict[str, str]:
     """The header of `auth: {type: BASIC|BEARER, …}`."""
     if not isinstance(auth, Mapping):
         return {}
-    if str(auth.get("type") or "BASIC").upper() == "BEARER":
+    kind = str(auth.get("type") or "BASIC").upper()
+    if kind == "BEARER":
         return {"Authorization": f"Bearer {auth.get('token') or ''}"}
+    if kind != "BASIC":
+        raise HttpFailure(f"Unknown type of `auth`: {kind[:50]}; it must be BASIC or BEARER")
     made = urllib3.make_headers(basic_auth=f"{auth.get('username') or ''}:{auth.get('password') or ''}")
     return {"Authorization": made["authorization"]}

@@ -15,7 +15,7 @@ from flows.expressions.taint import reveal
 from flows.tasks.base import RunContext, TaskFailure
 from flows.tasks.core.rendering import switch, text
 from flows.tasks.jdbc.queries import QueriesTask, QueryTask, SqlTask, jdbc_address
-from flows.tasks.jdbc.statements import for_psycopg
+from flows.tasks.jdbc.statements import for_psycopg, names_in
 
 CONNECT_SECONDS = 15
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -45,7 +45,8 @@ class PostgresTask(SqlTask):
             context.on_kill(connection.cancel)
             zone = text(context, self.time_zone_id)
             if zone:
-                _run(connection, "SELECT set_config('TimeZone', %s, false)", [zone])
+                with _told("", {}):
+                    connection.execute("SELECT set_config('TimeZone', %s, false)", [zone])
             yield PostgresDatabase(connection)
 
     def _connection_settings(self, context: RunContext) -> dict[str, Any]:
@@ -81,7 +82,8 @@ class PostgresDatabase:
         self._connection = connection
 
     def run(self, statement: str, parameters: Mapping[str, Any]) -> None:
-        _run(self._connection, *_prepared(statement, parameters))
+        with _told(statement, parameters):
+            self._connection.execute(*_prepared(statement, parameters))
 
     def rows(
         self, statement: str, parameters: Mapping[str, Any], size: int
@@ -90,18 +92,15 @@ class PostgresDatabase:
         query, values = _prepared(statement, parameters)
         is_select = statement.lstrip("( \n\t").upper().startswith(("SELECT", "VALUES", "TABLE"))
         name = "celesta" if is_select else ""
-        try:
-            with self._connection.cursor(name) as cursor:
-                if is_select:
-                    cursor.itersize = size
-                cursor.execute(query, values)
-                if cursor.description is None:
-                    return
-                names = [column.name for column in cursor.description]
-                for row in cursor:
-                    yield names, row
-        except psycopg.Error as error:
-            raise TaskFailure(_reason(error)) from None
+        with _told(statement, parameters), self._connection.cursor(name) as cursor:
+            if is_select:
+                cursor.itersize = size
+            cursor.execute(query, values)
+            if cursor.description is None:
+                return
+            names = [column.name for column in cursor.description]
+            for row in cursor:
+                yield names, row
 
     def commit(self) -> None:
         try:
@@ -117,9 +116,15 @@ def _prepared(statement: str, parameters: Mapping[str, Any]) -> tuple[str, dict[
     return for_psycopg(statement, values), values
 
 
-def _run(connection: "psycopg.Connection[Any]", statement: str, parameters: Any) -> None:
+@contextmanager
+def _told(statement: str, parameters: Mapping[str, Any]) -> Iterator[None]:
+    """What the database refuses fails the task; a syntax error may come of a `:name` without a value."""
     try:
-        connection.execute(statement, parameters)
+        yield
+    except psycopg.errors.SyntaxError as error:
+        unknown = [f"`{name}`" for name in dict.fromkeys(names_in(statement)) if name not in parameters]
+        hint = f"\nThe parameters have no {', '.join(unknown)}" if unknown else ""
+        raise TaskFailure(_reason(error) + hint) from None
     except psycopg.Error as error:
         raise TaskFailure(_reason(error)) from None
 

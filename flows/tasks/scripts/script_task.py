@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from flows.definition.states import State
 from flows.definition.strict import Strict
@@ -20,16 +20,30 @@ from flows.tasks.scripts.files import (
 )
 from flows.tasks.scripts.protocol import Console
 
+RUNNERS = ("process", "docker")
+PROCESS, DOCKER = "io.kestra.plugin.core.runner.Process", "io.kestra.plugin.scripts.runner.docker.Docker"
 _COMMANDS = "CELESTA_COMMANDS"
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
 
 
 class TaskRunner(Strict):
-    """Where the commands run. Properties of runners that are not ours are kept, not judged."""
+    """Where the commands run: a process of the worker, or a container. Their other properties are not judged."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str
+
+    @field_validator("type")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        """Any other would be a surprise: commands meant for a cluster must not run beside the worker."""
+        if value.rpartition(".")[2].removesuffix("TaskRunner").lower() not in RUNNERS:
+            raise ValueError(f"Invalid task runner {value[:200]}: it must be one of {PROCESS} or {DOCKER}")
+        return value
+
+    @property
+    def is_docker(self) -> bool:
+        return "docker" in self.type.rpartition(".")[2].lower()
 
 
 class ScriptTask(RunnableTask):
@@ -107,7 +121,7 @@ class ScriptTask(RunnableTask):
 
     def _wants_docker(self) -> bool:
         if self.task_runner is not None:
-            return self.task_runner.type.rpartition(".")[2].lower() == "docker"
+            return self.task_runner.is_docker
         return (self.runner or "").upper() == "DOCKER"
 
     def _outcome(self, context: RunContext, code: int, console: Console, extra: dict[str, Json]) -> dict[str, Json]:

@@ -29,6 +29,8 @@ def test_without_a_slot(behavior: str, state: str) -> None:
     driver.step(ExecutionCreated())
     driver.step(SlotRefused(behavior))
     assert (driver.state, driver.runs()) == (state, [])
+    told = [] if behavior == "QUEUE" else [f"Execution is {state} due to concurrency limit exceeded"]
+    assert [line.message for line in driver.of(fx.WriteLog)] == told
     if behavior == "QUEUE":
         driver.step(SlotGranted())
         assert driver.run().history() == ["CREATED", "QUEUED", "RUNNING", "SUCCESS"]
@@ -97,6 +99,14 @@ def test_the_longest_duration(behavior: str, state: str) -> None:
     driver.step(TimerFired("sla", "0"))
     driver.step(driver.report(job, State.SUCCESS if behavior == "NONE" else State.KILLED))
     assert (driver.state, {"key": "late", "value": "yes"} in driver.execution.labels) == (state, True)
+    assert "it runs for longer than PT5S" in " ".join(line.message for line in driver.of(fx.WriteLog))
+
+
+def test_a_timeout_that_is_no_duration_fails_the_task_and_is_named() -> None:
+    driver = drive(flow(log("x", timeout="1 second")))
+    driver.start()
+    told = " ".join(line.message for line in driver.of(fx.WriteLog))
+    assert (driver.state, "The property `timeout` is not a duration: Text '1 second'" in told) == ("FAILED", True)
 
 
 @pytest.mark.parametrize(("behavior", "state"), [("FAIL", "FAILED"), ("CANCEL", "CANCELLED"), ("NONE", "SUCCESS")])

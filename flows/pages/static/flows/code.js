@@ -37,7 +37,7 @@ export function diagnostics(doc, errors) {
   return errors.map(error => {
     const at = doc.line(Math.min(Math.max(1, error.line ?? 1), doc.lines))
     const from = Math.min(at.to, at.from + Math.max(0, (error.column ?? 1) - 1))
-    return { from: from === at.to ? at.from : from, to: at.to, severity: "error", message: told(error) }
+    return { from: from === at.to ? at.from : from, to: at.to, severity: error.severity ?? "error", message: told(error) }
   })
 }
 

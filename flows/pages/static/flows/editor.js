@@ -45,7 +45,7 @@ const check = coalesce(async () => {
   try { checked = { text, ...await (await request("/flows/editor/check", { method: "POST", body: text })).json() } }
   catch (error) { tell("warning", error.message); return }
   if (view.state.doc.toString() !== text) return // newer text is on its way
-  showProblems(checked.errors)
+  showProblems(checked.errors, checked.warnings)
   if (checked.tree) draw(checked.tree)
 }, 200)
 
@@ -58,11 +58,14 @@ function draw(found) {
   new Topology(document.getElementById("topology"), tree(found), goTo)
 }
 
-function showProblems(errors) {
-  view.dispatch(cm.setDiagnostics(view.state, diagnostics(view.state.doc, errors)))
-  tell(errors.length ? "failed" : "success", errors.length === 0 ? "Valid" : errors.length === 1 ? "1 problem" : `${errors.length} problems`)
+function showProblems(errors, warnings = []) {
+  const all = [...errors, ...warnings.map(warning => ({ ...warning, severity: "warning" }))]
+  view.dispatch(cm.setDiagnostics(view.state, diagnostics(view.state.doc, all)))
+  if (errors.length) tell("failed", errors.length === 1 ? "1 problem" : `${errors.length} problems`)
+  else if (warnings.length) tell("warning", warnings.length === 1 ? "Valid, 1 warning" : `Valid, ${warnings.length} warnings`)
+  else tell("success", "Valid")
   document.getElementById("topology").classList.toggle("stale", errors.length > 0)
-  problems.replaceChildren(...errors.map(error => {
+  problems.replaceChildren(...all.map(error => {
     const line = error.line
     const button = document.createElement("button")
     button.type = "button"
@@ -72,7 +75,7 @@ function showProblems(errors) {
     button.addEventListener("click", () => goLine(view, line ?? 1))
     return button
   }))
-  problems.hidden = !errors.length
+  problems.hidden = !all.length
 }
 
 function tell(state, text) {
