@@ -162,6 +162,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "namespaces.NamespaceSearchView": Operation(f"{_PAGE} q existing", answer="page"),
     "namespaces.NamespaceAutocompleteView": Operation("", "words", "texts"),
+    "secrets.SecretsView": Operation(f"{_PAGE} q namespace filters", answer="page"),
+    "secrets.NamespaceSecretsView": Operation(f"{_PAGE} q filters", answer="page"),
+    "secrets.InheritedSecretsView": Operation(answer="map"),
     "namespaces.NamespaceView": Operation(answer="map"),
     "files.NamespaceFilesView": Operation(
         "path",
