@@ -1,5 +1,6 @@
 """Answers sent while they are made: under ASGI Django would first gather a synchronous iterator whole."""
 
+import re
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -33,7 +34,8 @@ class StreamedFile(_Streamed, FileResponse):  # type: ignore[misc]
 def zip_answer(name: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> StreamedAnswer:
     """A zip of files that are read one after the other, each a name and its parts."""
     answer = StreamedAnswer(_zipped(files), content_type="application/octet-stream")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    answer["Content-Disposition"] = f'attachment; filename="{safe}"'
     return answer
 
 

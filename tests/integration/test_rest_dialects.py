@@ -58,3 +58,9 @@ def test_odd_requests_are_refused_alike_in_both_dialects(admin: Rest) -> None:
                     found.append((method, path, plain.content[:200]))
     assert found == []
     assert codes[404] > 50 and codes[422] > 100, codes
+
+
+def test_a_name_that_no_header_can_hold_is_no_error(admin: Rest) -> None:
+    answer = admin.get("namespaces/a%0Ab%C2%BD/files/export")
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"] == 'attachment; filename="a_b__files.zip"'
