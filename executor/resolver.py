@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import nullcontext, suppress
@@ -26,53 +26,67 @@ Deliver = Callable[[str, Answers], None]
 
 
 class Resolver:
-    """Threads are made at the first question. Two pools: one waits for answers, the other gives them."""
+    """Threads are made at the first question. One pool waits for answers, another gives them; a keeper sees to it that
+    nobody else asks meanwhile."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
+        self._asked: dict[str, Handled] = {}  # by execution: what is waited for
+        self._keeper: threading.Thread | None = None
+        self._stopping = threading.Event()
 
     def ask(self, handled: Handled, deliver: Deliver) -> None:
         """Returns at once; `deliver` is called from another thread with all answers so far."""
         with self._lock:
+            if handled.execution.id in self._asked or self._stopping.is_set():
+                return  # the answers under way bring it on
+            self._asked[handled.execution.id] = handled
             if self._pools is None:
                 self._pools = (
                     ThreadPoolExecutor(THREADS, "resolver"),
                     ThreadPoolExecutor(4 * THREADS, "answer"),
                 )
-        self._pools[0].submit(self._resolve, handled, deliver)
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+                self._keeper.start()
+            self._pools[0].submit(self._resolve, self._pools[1], handled, deliver)
 
     def stop(self) -> None:
+        self._stopping.set()
         with self._lock:
             pools, self._pools = self._pools, None
         for pool in pools or ():
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _resolve(self, handled: Handled, deliver: Deliver) -> None:
+    def _resolve(self, pool: ThreadPoolExecutor, handled: Handled, deliver: Deliver) -> None:
         execution = handled.execution
         answers: dict[Call, Any] = dict(handled.answers)
         until = time.monotonic() + DEADLINE
-        pools = self._pools
-        if pools is None:
-            return
-        futures = {call: pools[1].submit(_patient_answer, execution, call, until - 1.0) for call in handled.calls}
-        self._wait(handled, futures.values(), until)
-        for call, future in futures.items():
-            try:
-                answers[call] = self._result(call, future)
-            except LOST as error:
-                tell("database.lost", loop="resolver", error=first_line(error))  # the engine asks again
-        count("questions_resolved", len(futures))
+        try:
+            futures = {call: pool.submit(_patient_answer, execution, call, until - 1.0) for call in handled.calls}
+            wait(futures.values(), timeout=DEADLINE)
+            for call, future in futures.items():
+                try:
+                    answers[call] = self._result(call, future)
+                except LOST as error:
+                    tell("database.lost", loop="resolver", error=first_line(error))  # the engine asks again
+            count("questions_resolved", len(futures))
+        finally:
+            with self._lock:
+                del self._asked[execution.id]
         deliver(execution.id, answers)
 
-    def _wait(self, handled: Handled, futures: Iterable["Future[Any]"], until: float) -> None:
-        """Until all are answered or it is too late. The messages stay hidden meanwhile: should this executor die,
-        another one asks soon."""
-        left = set(futures)
-        while left and time.monotonic() < until:
-            _, left = wait(left, timeout=min(HELD / 3, max(until - time.monotonic(), 0.0)))
-            if left:
-                _hold(handled)
+    def _keep(self) -> None:
+        """The messages of executions that wait stay hidden, also of those whose turn has not come. Should this executor
+        die, another one asks soon. Ends when nobody waits any more."""
+        while not self._stopping.wait(HELD / 3):
+            with self._lock:
+                held = [message.id for handled in self._asked.values() for message in handled.claimed.messages]
+                if not held:
+                    self._keeper = None
+                    return
+            _hide(held)
 
     def _result(self, call: Call, future: "Future[Any]") -> Any:
         try:
@@ -89,11 +103,11 @@ class Resolver:
             return ExpressionError(f"The function '{call.name}' failed: {error}")
 
 
-def _hold(handled: Handled) -> None:
+def _hide(messages: list[int]) -> None:
     with suppress(*LOST):
         connection = connect("answer", autocommit=True)
         try:
-            queue.hide(connection, [message.id for message in handled.claimed.messages], HELD)
+            queue.hide(connection, messages, HELD)
         finally:
             close_quietly(connection)
 

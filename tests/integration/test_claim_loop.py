@@ -1,5 +1,6 @@
 """The claim loop step by step, without threads of its own: what it must not overlook, and what must not hold it up."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,12 @@ from executions.queue import postgres as queue
 from executor.cache import StateCache
 from executor.handlers import Handler
 from executor.loops import Loop
-from executor.resolver import Resolver
+from executor.resolver import HELD, THREADS, Resolver
+from executor.telemetry import counters
 from flows import catalog
 from flows.definition.states import State
 from tests.builders import an_execution
+from tests.plant import eventually
 
 ONE_TASK = """
 id: one
@@ -150,3 +153,26 @@ def test_reasons_that_cannot_be_stored_as_they_are_stop_nobody(loop: Loop, other
     queue.park(other, ids, "Traceback \x00 \ud800", "because \x00 \ud800")
     store.fail_hard(other, execution.id, "because \x00 \ud800")
     assert other.execute("SELECT error FROM executions").fetchone() == ("because \ufffd \ufffd",)
+
+
+ASKING = """
+id: asking
+namespace: claimed
+tasks:
+  - {id: only, type: core.debug.Return, format: x, runIf: "{{ kv('slow', errorOnMissing=false) == null }}"}
+"""
+
+
+def test_questions_that_wait_for_their_turn_are_not_asked_twice(loop: Loop, other: "psycopg.Connection[Any]") -> None:
+    catalog.save(ASKING)
+    number = 2 * THREADS
+    before = counters().get("questions_resolved", 0)
+    other.execute("LOCK TABLE key_values")  # the first ones are slow, the others wait for them
+    actions.trigger_many("claimed", "asking", [{}] * number)
+    loop.thread.start()
+    time.sleep(HELD + 1.0)  # messages that nobody held would be back, and their questions asked once more
+    other.rollback()
+    eventually(lambda: rows("SELECT count(*) FROM worker_jobs") == [(number,)], 20)
+    loop.stop()
+    loop.thread.join(10)
+    assert counters()["questions_resolved"] - before == number
