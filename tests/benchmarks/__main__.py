@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from dataclasses import fields
@@ -17,6 +18,7 @@ QUICK = {"only": "jacdgi", "seconds": 6.0, "count": 400, "rates": [10, 100, 300,
 
 def main() -> int:
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing that was started is left behind
     facts = report.machine()
     wanted = [scenario for scenario in SCENARIOS if scenario.letter in arguments.only]
     bench = Bench(Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)}))
