@@ -295,17 +295,33 @@ def test_a_socket_gives_the_whole_then_what_changed_then_closes() -> None:
     in_loop(test)
 
 
-def test_a_withdrawn_right_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", range(len(asgi.STREAMS) + 1))
+def test_a_withdrawn_right_ends_every_stream(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.3)
+    execution = stored(state=State.RUNNING, namespace="a.b")
+    member("vera", "viewer", "a")
+    path = [*stream_paths(execution.id), "/events?channel=executions"][number]
+
+    async def test() -> None:
+        async with stream(path, basic("vera")) as following:
+            assert await following() != {}
+            await in_thread(NamespaceGrant.objects.all().delete)
+            while await following() != {}:
+                pass
+
+    in_loop(test)
+
+
+def test_a_withdrawn_right_closes_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "RECHECK_SECONDS", 0.3)
     execution = stored(state=State.RUNNING, namespace="a.b")
     member("vera", "viewer", "a")
 
     async def test() -> None:
-        async with stream(f"/api/v1/executions/{execution.id}/follow", basic("vera")) as following:
-            assert (await following())["id"] == "start"
-            assert (await following())["id"] == "progress"
-            await in_thread(NamespaceGrant.objects.all().delete)
-            assert await following() == {}
+        opened = socket(f"/ws/executions/{execution.id}", basic("vera"))
+        assert await is_opened(opened) and await received(opened)
+        await in_thread(NamespaceGrant.objects.all().delete)
+        assert await closed_with(opened) == 4403
 
     in_loop(test)
 
