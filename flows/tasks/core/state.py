@@ -51,7 +51,7 @@ class Get(StateTask):
 class Set(StateTask):
     """Merged over what is there."""
 
-    data: Any = Field(default_factory=dict)
+    data: dict[str, Any] | str = Field(default_factory=dict)
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
         merged = {**(self.stored(context) or {}), **mapping(context, self.data, "data")}
