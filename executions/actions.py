@@ -18,6 +18,7 @@ from executions.starting import Start, built, refuse_disabled
 from executions.state import Execution
 from executions.storage import site as storage_site
 from executions.transitions import control
+from executions.transitions.breakpoints import Points
 from executions.transitions.effects import CopyExecution, Step
 from flows import catalog
 from flows.definition.model import Flow
@@ -77,6 +78,7 @@ def trigger(
     trigger: Mapping[str, Json] | None = None,
     variables: Mapping[str, Json] | None = None,
     files: Mapping[str, Any] | None = None,
+    breakpoints: Points = (),
     execution_id: str | None = None,
 ) -> Execution:
     """Start an execution; it exists exactly if the surrounding transaction commits. Returned as CREATED.
@@ -90,6 +92,7 @@ def trigger(
         kind=kind,
         trigger=dict(trigger) if trigger else None,
         variables=dict(variables or {}),
+        breakpoints=list(breakpoints),
         execution_id=execution_id or new_id(),
     )
     values = checked_inputs(flow, dict(inputs or {}), dict(files or {}), start.execution_id, start.trigger)
@@ -169,6 +172,14 @@ def resume(
     return _control(execution_id, "resume", decide)
 
 
+def resume_from_breakpoint(execution_id: str, points: Points | None = None) -> Execution:
+    return _control(
+        execution_id,
+        "resume-from-breakpoint",
+        lambda flow, execution, now: control.resume_from_breakpoint(flow, execution, now, points),
+    )
+
+
 def restart(execution_id: str, revision: int | None = None) -> Execution:
     """The same execution goes on from where it failed, or a new one on another revision does."""
 
@@ -187,9 +198,10 @@ def replay(
     files: Mapping[str, Any] | None = None,
     *,
     latest: bool = False,
+    points: Points | None = None,
 ) -> Execution:
     """A new execution, whole or from a task run; `inputs` given: these instead of the old ones. `latest`: on the
-    flow's latest revision."""
+    flow's latest revision. It stops at `points`."""
     copy_id = new_id()
     ids = itertools.chain([copy_id], iter(new_id, None))  # the copy's own is the first that is asked for
 
@@ -200,7 +212,14 @@ def replay(
         if inputs is not None or files:
             values = checked_inputs(target, dict(inputs or {}), dict(files or {}), copy_id, None)
         return control.replay(
-            target, execution, now, lambda: next(ids), task_run_id=task_run_id, revision=wanted, inputs=values
+            target,
+            execution,
+            now,
+            lambda: next(ids),
+            task_run_id=task_run_id,
+            revision=wanted,
+            inputs=values,
+            points=points,
         )
 
     return _control(execution_id, "replay", decide)

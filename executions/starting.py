@@ -11,6 +11,7 @@ from executions.codec import dumps
 from executions.ids import new_id
 from executions.inputs import checked_inputs as checked_inputs
 from executions.state import Execution
+from executions.transitions import breakpoints
 from flows.definition.model import Flow
 from flows.definition.states import State
 
@@ -44,6 +45,7 @@ class Start:
     kind: str = "NORMAL"
     trigger: dict[str, Json] | None = None
     variables: dict[str, Json] = field(default_factory=dict)
+    breakpoints: list[dict[str, Json]] = field(default_factory=list)  # {"id", "value"?}: tasks to stop before
     execution_id: str = field(default_factory=new_id)
 
 
@@ -108,6 +110,8 @@ def built(
         schedule_date=start.schedule_date,
         kind=start.kind,
     )
+    if start.breakpoints:
+        execution.memory[breakpoints.KEY] = start.breakpoints
     if fails:
         born_failed(execution, f"Flow execution failed: {checks.reason_of(failed)}", now)
     return execution

@@ -59,14 +59,16 @@ def _replay(request: Request) -> Act:
     task_run = request.query_params.get("taskRunId") or None
     revision = _replayed_revision(request)
     latest = forms.switch(request.query_params, "latestRevision")
-    return lambda execution_id: actions.replay(execution_id, task_run, revision, latest=latest)
+    points = forms.breakpoints(request.query_params)
+    return lambda execution_id: actions.replay(execution_id, task_run, revision, latest=latest, points=points)
 
 
 def _replay_with_inputs(request: Request) -> Act:
     inputs, files = forms.inputs_of(request)
     task_run = request.query_params.get("taskRunId") or None
     revision = _replayed_revision(request)
-    return lambda execution_id: actions.replay(execution_id, task_run, revision, inputs, files)
+    points = forms.breakpoints(request.query_params)
+    return lambda execution_id: actions.replay(execution_id, task_run, revision, inputs, files, points=points)
 
 
 def _replayed_revision(request: Request) -> int | None:
@@ -77,6 +79,11 @@ def _resume(request: Request) -> Act:
     inputs, files = forms.inputs_of(request)
     by = request.user.get_username() or None
     return lambda execution_id: actions.resume(execution_id, inputs, files, by=by)
+
+
+def _resume_from_breakpoint(request: Request) -> Act:
+    points = forms.breakpoints(request.query_params)
+    return lambda execution_id: actions.resume_from_breakpoint(execution_id, points)
 
 
 def _unqueue(request: Request, name: str = "state") -> Act:
@@ -133,7 +140,7 @@ ACTIONS = {
         Action("change-status", _change_status, takes=("newStatus", "status")),
         Action("labels", _labels),
         Action("state", _state),
-        Action("resume-from-breakpoint", _plain(actions.resume), takes=("breakpoints",)),
+        Action("resume-from-breakpoint", _resume_from_breakpoint, takes=("breakpoints",)),
     )
 }
 

@@ -69,6 +69,7 @@ class CreateView(APIView):
             revision=forms.number(request.query_params, "revision"),
             schedule_date=forms.moment(request.query_params, "scheduleDate"),
             kind=kind_of(request.query_params),
+            breakpoints=forms.breakpoints(request.query_params) or (),
         )
         url = page_url(namespace, flow_id, execution.id)
         if forms.switch(request.query_params, "wait"):

@@ -71,6 +71,15 @@ def moment(query: Any, name: str) -> datetime | None:
     return parse_date(text, name) if text else None
 
 
+def breakpoints(query: Any) -> list[dict[str, Json]] | None:
+    """`task`, or `task.value` for one turn of a loop; several by commas. None: not told."""
+    if "breakpoints" not in query:
+        return None
+    texts = [part.strip() for text in query.getlist("breakpoints") for part in text.split(",")]
+    found = [text.partition(".") for text in texts if text]
+    return [{"id": task, "value": value} if value else {"id": task} for task, _, value in found]
+
+
 def required(query: Any, name: str) -> str:
     text = query.get(name)
     if not text:

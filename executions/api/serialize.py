@@ -7,6 +7,7 @@ from uuid import UUID
 
 from executions.ids import to_base62
 from executions.state import Attempt, Execution, TaskRun
+from executions.transitions.breakpoints import KEY as BREAKPOINTS
 from flows.definition.states import TERMINAL, State
 
 Json = dict[str, Any]
@@ -74,6 +75,7 @@ def execution_json(execution: Execution, *, url: str | None = None, runs: bool =
         "trigger": execution.trigger,
         "scheduleDate": iso(execution.schedule_date) if execution.schedule_date else None,
         "kind": execution.kind if execution.kind != "NORMAL" else None,
+        "breakpoints": execution.memory.get(BREAKPOINTS),
         "deleted": execution.deleted,
         "metadata": {"attemptNumber": execution.attempt_number, "originalCreatedDate": iso(created)},
         "error": execution.error,
@@ -129,6 +131,7 @@ def execution_of_row(row: Json, runs: Sequence[Json] | None = None, *, url: str 
         "trigger": row["trigger"],
         "scheduleDate": _zulu(row["schedule_date"]),
         "kind": row["kind"] if row["kind"] != "NORMAL" else None,
+        "breakpoints": (row.get("memory") or {}).get(BREAKPOINTS),
         "deleted": row["deleted"],
         "metadata": {
             "attemptNumber": row["attempt_number"],

@@ -90,6 +90,7 @@ class Create:
             labels=labels,
             schedule_date=forms.moment(query, "scheduleDate"),
             kind=kind_of(query),
+            breakpoints=forms.breakpoints(query) or [],
             execution_id=_keyed_id(caller.user.pk, namespace, flow_id, key) if key else new_id(),
         )
         note = _note(scope, caller, start)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from executions.state import Execution, Json, TaskRun
-from executions.transitions import pauses, reopening
+from executions.transitions import breakpoints, pauses, reopening
 from executions.transitions.again import fresh_copy
 from executions.transitions.effects import CopyExecution, Step
 from flows.definition.model import Flow
@@ -77,6 +77,8 @@ def resume(
     flow: Flow, execution: Execution, now: datetime, *, inputs: Mapping[str, Json] | None = None, by: str | None = None
 ) -> Step:
     """Wake the first paused task run; the execution goes on when none is left. `inputs` are checked already."""
+    if execution.state is S.BREAKPOINT:
+        return resume_from_breakpoint(flow, execution, now)
     if execution.state not in RESUMABLE:
         raise Refused(f"Execution is not paused, can't resume it: it is {execution.state}")
     run = paused_run(execution)
@@ -88,6 +90,19 @@ def resume(
         pauses.note_end(run, S.RUNNING, now, by)
     if paused_run(execution) is None:
         execution.move(S.RESTARTED, now)
+    execution.changed = True
+    return Step()
+
+
+def resume_from_breakpoint(
+    flow: Flow, execution: Execution, now: datetime, points: breakpoints.Points | None = None
+) -> Step:
+    """Go on with the tasks that wait at a breakpoint; from now on it stops at `points`, if they are given."""
+    if execution.state is not S.BREAKPOINT:
+        raise Refused(f"Execution is not at a breakpoint, can't resume it: it is {execution.state}")
+    breakpoints.let_go(execution, now, points)
+    # A Pause that waits beside it goes on waiting, and what was let go with it.
+    execution.move(S.RESTARTED if paused_run(execution) is None else S.PAUSED, now)
     execution.changed = True
     return Step()
 
@@ -121,8 +136,9 @@ def replay(
     task_run_id: str | None = None,
     revision: int | None = None,
     inputs: Mapping[str, Json] | None = None,
+    points: breakpoints.Points | None = None,
 ) -> Step:
-    """A new execution: the whole again, or from a task run on, what came before it taken over."""
+    """A new execution: the whole again, or from a task run on, what came before it taken over. It stops at `points`."""
     if task_run_id is None:
         copy = fresh_copy(execution, new_id(), now)
         copy.attempt_number, copy.original_created = 1, now
@@ -131,6 +147,8 @@ def replay(
         copy = _replay_from(flow, execution, now, new_id, task_run_id, revision)
     if inputs is not None:
         copy.inputs = dict(inputs)
+    if points:
+        copy.memory[breakpoints.KEY] = list(points)
     return Step(effects=[CopyExecution(copy)])
 
 

@@ -1,7 +1,7 @@
 """How a task run begins: `runIf`, then by the kind of its task a job, a level of its own, other executions, an update."""
 
 from executions.state import TaskRun
-from executions.transitions import jobs, pauses, subflows, tree, updates
+from executions.transitions import breakpoints, jobs, pauses, subflows, tree, updates
 from executions.transitions.conclude import FAILURES, fail
 from executions.transitions.outputs import VARIABLES
 from executions.transitions.turn import Turn
@@ -18,7 +18,9 @@ def start(turn: Turn, run: TaskRun) -> None:
         task = turn.task(run)
         if run.state is State.RUNNING:
             _go_on(turn, run, task)
-        elif run.state in _WAITING and not has_open_attempt(run):
+        elif run.state is State.BREAKPOINT:
+            breakpoints.wait(turn)
+        elif run.state in _WAITING and not has_open_attempt(run) and not breakpoints.stops(turn, run):
             if not _is_wanted(turn, run, task):
                 turn.move_run(run, State.SKIPPED)
                 turn.push(run)

@@ -68,6 +68,15 @@ def test_bad_reading_is_refused_in_kestras_error_form(admin: Rest, path: str, st
     assert body["_embedded"]["errors"]
 
 
+def test_breakpoints_are_kept_and_only_who_waits_at_one_is_let_go(admin: Rest, flow: str) -> None:
+    made = admin.post(f"executions/{NS}/{flow}?breakpoints=say,other.x").json()
+    assert admin.json(f"executions/{made['id']}")["breakpoints"] == [{"id": "say"}, {"id": "other", "value": "x"}]
+    assert admin.post(f"executions/{made['id']}/resume-from-breakpoint").status_code == 409
+    waiting = stored(namespace=NS, flow_id=flow, state=State.BREAKPOINT).id
+    answer = admin.post(f"executions/{waiting}/resume-from-breakpoint?breakpoints=later").json()
+    assert (answer["state"]["current"], answer["breakpoints"]) == ("RESTARTED", [{"id": "later"}])
+
+
 def test_pages_tell_the_total_and_follow_the_sort(admin: Rest) -> None:
     made = [stored(flow_id=f"f{number}", seconds=10 * number + 1).id for number in range(5)]
     page = admin.json("executions/search?size=2&page=2&sort=state.duration:asc")
