@@ -87,7 +87,7 @@ def _is_outdated(document: dict[str, Any]) -> bool:
 
 
 class ValidatePartView(FlowView):
-    """One task or trigger by itself: of YAML (what the clients send) an object, of JSON a list of one."""
+    """One task or trigger by itself: an object of YAML, and where a `section` is named (1.x); of JSON a list of one."""
 
     roles = {"POST": Role.VIEWER}
     what = "task"
@@ -105,4 +105,4 @@ class ValidatePartView(FlowView):
         except InvalidFlow as error:
             answer["constraints"] = str(error)
             answer["violations"] = [violation_json(one) for one in error.errors]
-        return Response(answer if isinstance(request.data, str) else [answer])
+        return Response(answer if isinstance(request.data, str) or section else [answer])

@@ -148,6 +148,7 @@ def test_what_actions_answer_fits_the_models(rest: Rest, dialect: str) -> None:
         (rest.post(f"executions/webhook/{NAMESPACE}/whole/{KEY}", {"a": 1}), "webhook_response"),
         (rest.post("flows/validate", FLOW + "\n---\nid: x\n"), "[violation]"),
         (rest.post("flows/validate/task", "id: a\ntype: io.kestra.plugin.core.log.Log\n"), "violation"),
+        (rest.post("flows/validate/task?section=TASKS", {"id": "a", "type": "core.log.Log"}), "violation"),
         (rest.post("flows/validate/trigger", "id: a\n"), "violation"),
         (rest.post("dashboards", DASHBOARD), "dashboard"),
         (rest.post("dashboards/validate", DASHBOARD), "violation"),
