@@ -22,6 +22,10 @@ class Attempt:
     lost: bool = False  # ended because its worker died: not counted as a try of `retry`
     log_file: str | None = None
 
+    def move(self, state: State, at: datetime) -> None:
+        """`at` may be a worker's clock."""
+        _move(self, state, at)
+
 
 @dataclass(slots=True)
 class TaskRun:
@@ -48,8 +52,7 @@ class TaskRun:
             return
         if state not in TASK_RUN_MOVES[self.state]:
             raise IllegalMove(f"task run {self.task_id} ({self.id})", self.state, state)
-        self.state = state
-        self.histories.append((state, now))
+        _move(self, state, now)
 
 
 @dataclass(slots=True)
@@ -102,8 +105,7 @@ class Execution:
             return
         if state not in EXECUTION_MOVES[self.state]:
             raise IllegalMove(f"execution {self.id}", self.state, state)
-        self.state = state
-        self.histories.append((state, now))
+        _move(self, state, now)
         self.changed = True
 
     def add(self, run: TaskRun) -> TaskRun:
@@ -140,6 +142,8 @@ class Execution:
     def remove(self, run: TaskRun) -> None:
         """Take out a run (not the runs below it)."""
         self._forget(run)
+        for index in (self.by_parent, self.open_children, self.tally):
+            index.pop(run.id, None)  # what goes on for days must not keep a place for each run it ever had
         del self.runs[run.id]
         self.touched.discard(run.id)
         self.removed.add(run.id)
@@ -156,6 +160,8 @@ class Execution:
         if self.by_place.get(place) == run.id:
             del self.by_place[place]
         self.task_counts[run.parent_id, run.task_id] -= 1
+        if not self.task_counts[run.parent_id, run.task_id]:
+            del self.task_counts[run.parent_id, run.task_id]
         self._count(run.parent_id, run.state, -1)
 
     def _count(self, parent_id: str | None, state: State, change: int) -> None:
@@ -182,3 +188,9 @@ class Execution:
     @property
     def start_date(self) -> datetime:
         return self.histories[0][1]
+
+
+def _move(one: Attempt | TaskRun | Execution, state: State, at: datetime) -> None:
+    """Whose clock a moment comes from (another host's, a worker's, one that was set back): histories go forward."""
+    one.state = state
+    one.histories.append((state, max(at, one.histories[-1][1])))

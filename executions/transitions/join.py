@@ -36,7 +36,7 @@ def finished(turn: Turn, message: TaskFinished) -> None:
     attempt.worker = message.worker or attempt.worker
     attempt.lost, attempt.log_file = message.lost, message.log_file
     state = State(message.state)
-    close_attempt(attempt, State.KILLED if message.lost else state, ended)
+    attempt.move(State.KILLED if message.lost else state, ended)
     if message.outputs is not None or message.outputs_ref is not None:
         run.outputs, run.outputs_ref = message.outputs, message.outputs_ref
     for child in message.children:
@@ -55,11 +55,6 @@ def finished(turn: Turn, message: TaskFinished) -> None:
         conclude(turn, run, task, state)
 
 
-def close_attempt(attempt: Attempt, state: State, at: datetime) -> None:
-    attempt.state = state
-    attempt.histories.append((state, max(at, attempt.histories[-1][1])))
-
-
 def _held(turn: Turn, task_run_id: str, token: str, what: str) -> TaskRun | None:
     """The run, when the token is that of its open attempt."""
     run = turn.execution.runs.get(task_run_id)
@@ -74,8 +69,7 @@ def _held(turn: Turn, task_run_id: str, token: str, what: str) -> TaskRun | None
 
 def _mark_running(turn: Turn, run: TaskRun, attempt: Attempt, at: datetime) -> None:
     if attempt.state is State.CREATED:
-        attempt.state = State.RUNNING
-        attempt.histories.append((State.RUNNING, max(at, attempt.histories[-1][1])))
+        attempt.move(State.RUNNING, at)
     if run.state in _BEFORE_RUNNING:
         turn.move_run(run, State.RUNNING, at)
 
@@ -84,7 +78,7 @@ def _replace_lost(turn: Turn, run: TaskRun, task: RunnableTask, reason: str | No
     """The worker died: run it again elsewhere at once, but not for ever."""
     again.remove_below(turn.execution, run)
     losses = sum(attempt.lost for attempt in run.attempts)
-    if losses <= MAX_WORKER_LOST and not turn.execution.state.is_terminal:
+    if losses <= MAX_WORKER_LOST:
         turn.log("WARN", f"Worker lost, the task is run again ({losses} of {MAX_WORKER_LOST})", run)
         turn.move_run(run, State.CREATED)
         jobs.dispatch(turn, run, task)

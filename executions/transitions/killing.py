@@ -42,9 +42,7 @@ def fence(turn: Turn) -> None:
 def close_run(turn: Turn, run: TaskRun, state: State) -> None:
     """End a run and its attempt without waiting for anybody: later reports of it are refused."""
     if run.attempts and not run.attempts[-1].state.is_terminal:
-        attempt = run.attempts[-1]
-        attempt.state = state
-        attempt.histories.append((state, max(turn.now, attempt.histories[-1][1])))
+        run.attempts[-1].move(state, turn.now)
     turn.move_run(run, state)
 
 

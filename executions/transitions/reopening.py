@@ -93,9 +93,7 @@ def set_state(execution: Execution, run: TaskRun, state: State, now: datetime) -
     if state is not run.state:
         execution.move_run(run, state, now)
     if run.attempts and state.is_terminal:
-        attempt = run.attempts[-1]
-        attempt.state = state
-        attempt.histories.append((state, now))
+        run.attempts[-1].move(state, now)
     run.memory.pop("wakes_as", None)
     execution.touch(run)
 

@@ -6,7 +6,6 @@ from executions.messages import SubflowEnded, SubflowStarted
 from executions.state import Attempt, Json, TaskRun
 from executions.transitions.conclude import FAILURES, conclude
 from executions.transitions.effects import RestartExecution, StartExecution
-from executions.transitions.join import close_attempt
 from executions.transitions.turn import Turn, moment
 from executions.transitions.updates import label_text
 from flows.definition.states import State
@@ -86,11 +85,11 @@ def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
 def _end(turn: Turn, run: TaskRun, task: ExecutableTask, state: State) -> None:
     if run.state is State.KILLING:
         state = state if state is State.SUCCESS else State.KILLED
-        close_attempt(run.attempts[-1], state, turn.now)
+        run.attempts[-1].move(state, turn.now)
         turn.move_run(run, state)
         turn.push(run)
         return
-    close_attempt(run.attempts[-1], state, turn.now)
+    run.attempts[-1].move(state, turn.now)
     conclude(turn, run, task, state)
 
 

@@ -83,14 +83,12 @@ class Turn:
         return run
 
     def move(self, state: State, at: datetime | None = None) -> None:
-        """`at` is a moment told from elsewhere: never before what is already told."""
-        moment = self.now if at is None else max(at, self.execution.histories[-1][1])
-        self.execution.move(state, moment)
+        """`at` is a moment told from elsewhere."""
+        self.execution.move(state, self.now if at is None else at)
 
     def move_run(self, run: TaskRun, state: State, at: datetime | None = None) -> None:
-        """`at` is a worker's clock: never before what is already told."""
-        moment = self.now if at is None else at
-        self.execution.move_run(run, state, max(moment, run.histories[-1][1]))
+        """`at` is a worker's clock."""
+        self.execution.move_run(run, state, self.now if at is None else at)
 
     def announce(self) -> None:
         """Tell every state that the execution took since it was last told, by whomever it was set."""
