@@ -4,6 +4,7 @@ The first key encrypts, all keys decrypt: a new key is put in front, `manage.py 
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -53,10 +54,14 @@ def decrypt(value: Mapping[str, str]) -> str:
 
 
 def rotated(value: Json) -> Json:
-    """The same with everything encrypted inside encrypted by the first key. Raises CannotDecrypt."""
+    """The same with everything encrypted inside encrypted by the first key; what is so already stays. Raises CannotDecrypt."""
     if is_encrypted(value):
+        keys = settings.CELESTA.encryption_keys
+        with suppress(InvalidToken):
+            _box(keys[:1]).decrypt(value["value"].encode())
+            return value
         try:
-            token = _box(settings.CELESTA.encryption_keys).rotate(value["value"].encode()).decode()
+            token = _box(keys).rotate(value["value"].encode()).decode()
         except InvalidToken:
             raise CannotDecrypt("a value was encrypted with a key that is not in CELESTA_ENCRYPTION_KEY") from None
         return {**value, "value": token}
