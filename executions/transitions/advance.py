@@ -42,8 +42,9 @@ from flows.definition.model import Flow
 from flows.definition.states import State
 from flows.expressions.render import Call, ExpressionError, NeedsResolve, Random, Services
 
-# In these states nothing new starts; results are joined, and found again when the execution goes on.
+# An ExecutionChanged of this action only tells the waiting parent of the end once more.
 TELL_PARENT = "tell-parent"
+# In these states nothing new starts; results are joined, and found again when the execution goes on.
 HALTED = frozenset({State.CREATED, State.QUEUED, State.PAUSED, State.BREAKPOINT, State.RESTARTED})
 
 

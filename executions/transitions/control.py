@@ -36,6 +36,7 @@ ACTS_IN: dict[str, frozenset[State]] = {
     "change-status": TERMINAL - {S.SKIPPED},
     "set-state": (TERMINAL | {S.PAUSED}) - {S.SKIPPED},
     "labels": frozenset(S),
+    "from-breakpoint": frozenset({S.BREAKPOINT}),
 }
 
 

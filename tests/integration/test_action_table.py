@@ -26,22 +26,22 @@ tasks:
 """
 # Rows: the state before. Cells: the state after (`=`: as before, `new`: another execution), or the status of a refusal.
 TABLE = """
-            kill     pause   resume     restart    replay replay-from force-run  unqueue  change-status set-state  labels
-CREATED     KILLING  422     409        409        new    409         RUNNING    409      409           409        =
-QUEUED      KILLING  422     409        409        new    409         RUNNING    RUNNING  409           409        =
-RUNNING     KILLING  PAUSED  409        409        new    409         =          409      409           409        =
-PAUSED      KILLING  422     RESTARTED  RESTARTED  new    409         RESTARTED  409      409           RESTARTED  =
-BREAKPOINT  KILLING  422     RESTARTED  409        new    409         RESTARTED  409      409           409        =
-RESTARTED   KILLING  422     409        409        new    409         RUNNING    409      409           409        =
-RETRYING    KILLING  PAUSED  409        409        new    409         =          409      409           409        =
-KILLING     =        422     409        409        new    409         409        409      409           409        =
-SUCCESS     409      422     409        422        new    new         409        409      WARNING       RESTARTED  =
-WARNING     409      422     409        422        new    new         409        409      =             RESTARTED  =
-FAILED      409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =
-KILLED      409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =
-CANCELLED   409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =
-RETRIED     409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =
-SKIPPED     409      422     409        409        new    new         409        409      409           422        =
+            kill     pause   resume     restart    replay replay-from force-run  unqueue  change-status set-state  labels  from-breakpoint
+CREATED     KILLING  422     409        409        new    409         RUNNING    409      409           409        =       409
+QUEUED      KILLING  422     409        409        new    409         RUNNING    RUNNING  409           409        =       409
+RUNNING     KILLING  PAUSED  409        409        new    409         =          409      409           409        =       409
+PAUSED      KILLING  422     RESTARTED  RESTARTED  new    409         RESTARTED  409      409           RESTARTED  =       409
+BREAKPOINT  KILLING  422     RESTARTED  409        new    409         RESTARTED  409      409           409        =       RESTARTED
+RESTARTED   KILLING  422     409        409        new    409         RUNNING    409      409           409        =       409
+RETRYING    KILLING  PAUSED  409        409        new    409         =          409      409           409        =       409
+KILLING     =        422     409        409        new    409         409        409      409           409        =       409
+SUCCESS     409      422     409        422        new    new         409        409      WARNING       RESTARTED  =       409
+WARNING     409      422     409        422        new    new         409        409      =             RESTARTED  =       409
+FAILED      409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =       409
+KILLED      409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =       409
+CANCELLED   409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =       409
+RETRIED     409      422     409        RESTARTED  new    new         409        409      WARNING       RESTARTED  =       409
+SKIPPED     409      422     409        409        new    new         409        409      409           422        =       409
 """
 # What the second task's run is in while the execution is in a state; ended executions leave it as it ended.
 SECOND = {
@@ -78,6 +78,7 @@ ACTIONS: dict[str, Call] = {
     "change-status": _post("change-status?status=WARNING"),
     "set-state": _post("state", {"state": "SUCCESS"}),
     "labels": _post("labels", [{"key": "a", "value": "b"}]),
+    "from-breakpoint": _post("resume-from-breakpoint"),
 }
 
 
