@@ -1,7 +1,7 @@
 """The claim loop step by step, without threads of its own: what it must not overlook, and what must not hold it up."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -176,3 +176,27 @@ def test_questions_that_wait_for_their_turn_are_not_asked_twice(loop: Loop, othe
     loop.stop()
     loop.thread.join(10)
     assert counters()["questions_resolved"] - before == number
+
+
+def test_a_broker_is_told_of_jobs_that_are_there(loop: Loop, other: "psycopg.Connection[Any]") -> None:
+    seen: list[tuple[int, int]] = []
+
+    def ring(jobs: Sequence[queue.Job]) -> None:
+        row = other.execute("SELECT count(*) FROM worker_jobs").fetchone()
+        other.rollback()
+        seen.append((len(jobs), row[0] if row else 0))
+
+    loop._ring = ring
+    actions.trigger_many("claimed", "one", [{}] * 3)
+    loop._turn()
+    assert seen == [(3, 3)]
+
+
+def test_an_execution_that_another_executor_is_at_is_left_to_it(loop: Loop, other: "psycopg.Connection[Any]") -> None:
+    theirs = actions.trigger("claimed", "one").id
+    assert [one.execution_id for one in queue.claim(other)] == [theirs]
+    other.execute("SET LOCAL lock_timeout = '1s'")
+    mine = actions.trigger("claimed", "one").id
+    assert taken_ids(loop) == {mine}
+    other.rollback()
+    assert taken_ids(loop) == {theirs}
