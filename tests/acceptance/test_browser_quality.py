@@ -227,6 +227,10 @@ def test_no_page_is_wider_than_a_phone(site: Site, browser: Browser, cookies: An
         more = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if more > 0:
             wide[address] = more
+    page.goto(f"/executions/{ids['done']}")
+    facts = page.locator("#detail .sections")
+    expect(facts).to_contain_text("API")
+    assert facts.evaluate("box => box.scrollHeight - box.clientHeight") <= 1  # whole, not a slit to scroll in
     context.close()
     assert not wide
 
