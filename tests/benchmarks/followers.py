@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from tests.benchmarks import report
 from tests.benchmarks.measure import percentile
 from tests.benchmarks.product import Product
 
@@ -50,7 +51,7 @@ def _watched(product: Product, watchers: int, executions: int) -> dict[str, Any]
         "p50_ms": round(percentile(delays, 50), 1), "p99_ms": round(percentile(delays, 99), 1),
         "seen": len(delays),
     }  # fmt: skip
-    print(f"  {row}", flush=True)
+    report.progress(row)
     return row
 
 

@@ -33,6 +33,21 @@ def machine() -> dict[str, Any]:
     }
 
 
+def introduce(facts: dict[str, Any]) -> None:
+    load, cpus = facts["load_before"][0], facts["cpus"]
+    print(f"{cpus} CPUs ({facts['cpu']}), {facts['memory_GB']} GB; load average {load}")
+    if load > cpus / 2:
+        print(
+            "Other work runs on this machine: latencies are then several times those of a quiet one, rates and CPU"
+            " per execution worse too. docs/benchmarks.md says at what load its own figures were taken."
+        )
+    print(flush=True)
+
+
+def progress(row: dict[str, Any]) -> None:
+    print("  " + ", ".join(f"{name} {_text(value)}" for name, value in row.items()), flush=True)
+
+
 def show(table: Table) -> None:
     title, rows = table
     print(f"\n{title}")

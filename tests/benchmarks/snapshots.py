@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from tests.benchmarks import report
 from tests.benchmarks.measure import run_rate
 from tests.benchmarks.product import Product
 
@@ -44,5 +45,5 @@ def _part(product: Product, name: str, seconds: float) -> dict[str, Any]:
     with product.database() as connection:
         for table, dead, kilobytes in connection.execute(_DEAD):
             row |= {f"dead {table}": dead, f"kB {table}": kilobytes}
-    print(f"  {row}", flush=True)
+    report.progress(row)
     return row
