@@ -161,3 +161,31 @@ def test_there_are_no_older_versions_of_namespace_files_to_purge(bench: TaskBenc
     assert "`before` and `keepAmount`" in bench.failure(task + ", behavior: {type: version}}")
     assert "at least 1" in bench.failure(task + ", behavior: {type: version, keepAmount: 0}}")
     assert "exclude each other" in bench.failure(task + ", namespacePattern: 'x.*'}")
+
+
+def test_a_pair_past_its_time_is_as_good_as_none(bench: TaskBench) -> None:
+    connection = bench.table.connection
+    kv.put(connection, NAMESPACE, "gone", "x", ttl=timedelta(seconds=-1))
+    kv.put(connection, NAMESPACE, "there", "x", ttl=timedelta(seconds=100))
+    results = bench.run(f"""
+- {{id: get, type: {KV}Get, key: gone}}
+- {{id: keys, type: {KV}GetKeys}}
+- {{id: expression, type: core.debug.Return, format: "{{{{ kv('gone') ?? 'none' }}}}"}}
+- {{id: delete, type: {KV}Delete, key: gone}}
+- {{id: set, type: {KV}Set, key: gone, value: again, overwrite: false}}
+- {{id: again, type: {KV}Get, key: gone}}
+""")  # fmt: skip
+    assert results["get"]["outputs"] == {"value": None}
+    assert results["keys"]["outputs"] == {"keys": ["there"]}
+    assert results["expression"]["outputs"] == {"value": "none"}
+    assert results["delete"]["outputs"] == {"deleted": False}
+    assert results["again"]["outputs"] == {"value": "again"}
+
+
+def test_the_nearest_namespace_that_has_a_pair_wins(bench: TaskBench) -> None:
+    connection = bench.table.connection
+    kv.put(connection, NAMESPACE.partition(".")[0], "k", "far")
+    task = f"- {{id: get, type: {KV}Get, key: k}}"
+    assert bench.outputs(task) == {"value": "far"}
+    kv.put(connection, NAMESPACE, "k", "near")
+    assert bench.outputs(task) == {"value": "near"}

@@ -168,3 +168,20 @@ def test_the_whole_storage_is_never_deleted(storage: LocalStorage) -> None:
     with pytest.raises(StorageError, match="whole storage"):
         storage.delete_below("kestra:///")
     assert storage.exists("kestra:///a")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["kestra:///a/../b", "kestra:///../etc/passwd", "/a/./b", "kestra:///a/%2e%2e/b", "kestra:///a/..", "/.."],
+)
+def test_an_address_with_a_step_up_is_refused_before_any_storage_sees_it(address: str) -> None:
+    with pytest.raises(StorageError, match="path traversal is not allowed"):
+        path_of(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///etc/passwd", "kestra://host/a", "a/b", "kestra:///a\\..\\b", "/a\x00b", "/" + "x" * 3000]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(StorageError):
+        path_of(address)
