@@ -12,11 +12,11 @@ from executions.storage.base import (
     StorageError,
     execution_prefix,
     path_of,
-    slug,
     task_prefix,
     uri_of,
 )
 from executions.storage.local import LocalStorage
+from flows.expressions.filters.strings import slug
 
 
 @pytest.fixture
