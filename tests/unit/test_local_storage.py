@@ -16,7 +16,7 @@ from executions.storage.base import (
     uri_of,
 )
 from executions.storage.local import LocalStorage
-from flows.expressions.filters.strings import slug
+from flows.definition.folders import slug
 
 
 @pytest.fixture
