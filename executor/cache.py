@@ -8,21 +8,23 @@ from typing import Any
 from executions import store
 from executions.queue.postgres import Claimed
 from executions.state import Execution
+from executions.transitions.outputs import json_size
 from executor.connections import Connection
 
 MAX_EXECUTIONS = 5_000
-MAX_RUNS = 200_000
+MAX_WEIGHT = 200_000  # about kB: a task run is one, and what an execution carries by its size
+HEAVIEST = 100_000_000  # characters, behind which sizes are not counted any more
 
 
 class StateCache:
     """Who takes an aggregate owns it; it comes back only after the commit, so nobody sees a step that was undone."""
 
-    def __init__(self, max_executions: int = MAX_EXECUTIONS, max_runs: int = MAX_RUNS) -> None:
+    def __init__(self, max_executions: int = MAX_EXECUTIONS, max_weight: int = MAX_WEIGHT) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Execution] = OrderedDict()
         self._weights: dict[str, int] = {}
-        self._runs = 0
-        self._max_executions, self._max_runs = max_executions, max_runs
+        self._weight = 0
+        self._max_executions, self._max_weight = max_executions, max_weight
 
     def take(self, execution_id: str) -> Execution | None:
         with self._lock:
@@ -33,16 +35,16 @@ class StateCache:
             other = self._remove(execution.id)
             kept = other if other is not None and other.version > execution.version else execution
             self._kept[kept.id] = kept
-            self._weights[kept.id] = len(kept.runs)
-            self._runs += len(kept.runs)
-            while len(self._kept) > self._max_executions or (self._runs > self._max_runs and len(self._kept) > 1):
+            self._weights[kept.id] = weight = _weight_of(kept)
+            self._weight += weight
+            while len(self._kept) > self._max_executions or (self._weight > self._max_weight and len(self._kept) > 1):
                 self._remove(next(iter(self._kept)))
 
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
             self._weights.clear()
-            self._runs = 0
+            self._weight = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -50,8 +52,13 @@ class StateCache:
     def _remove(self, execution_id: str) -> Execution | None:
         execution = self._kept.pop(execution_id, None)
         if execution is not None:
-            self._runs -= self._weights.pop(execution_id)
+            self._weight -= self._weights.pop(execution_id)
         return execution
+
+
+def _weight_of(execution: Execution) -> int:
+    carried = {"i": execution.inputs, "v": execution.variables, "o": execution.outputs, "t": execution.trigger}
+    return len(execution.runs) + json_size(carried, HEAVIEST) // 1000
 
 
 def obtain(connection: Connection, claimed: Sequence[Claimed], cache: StateCache) -> dict[str, Execution]:

@@ -414,18 +414,18 @@ def _small(values: Mapping[str, Json], wanted: Iterable[str] | None, left_out: l
 
 
 def _is_large(value: Json) -> bool:
-    return _size(value, MAX_VALUE) > MAX_VALUE
+    return json_size(value, MAX_VALUE) > MAX_VALUE
 
 
-def _size(value: Json, limit: int) -> int:
-    """About the length of its JSON; stops counting behind the limit."""
+def json_size(value: Json, limit: int) -> int:
+    """About the length of a value as JSON; stops counting behind the limit."""
     if isinstance(value, str):
         return len(value) + 2
     if not isinstance(value, dict | list):
         return 8
     size = 2
     for item in value.items() if isinstance(value, dict) else enumerate(value):
-        size += len(str(item[0])) + _size(item[1], limit - size)
+        size += len(str(item[0])) + json_size(item[1], limit - size)
         if size > limit:
             break
     return size

@@ -78,7 +78,7 @@ def test_only_the_present_claim_is_given_back(table: Desk, claims: Claims, other
 
 
 def test_a_job_is_taken_by_name_with_its_token_only_and_once(table: Desk, claims: Claims) -> None:
-    (id_, token) = table.connection.execute("SELECT id, token FROM worker_jobs").fetchone() or (0, None)
+    id_, token = table.connection.execute("SELECT id, token FROM worker_jobs").fetchall()[0]
     assert claims.take("a", [(id_, new_id())], None) == []
     assert [job.id for job in claims.take("a", [(id_, to_base62(token))], None)] == [id_]
     assert claims.take("b", [(id_, to_base62(token))], None) == [], "a message of a broker that came twice"
