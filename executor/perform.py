@@ -27,7 +27,7 @@ class Outgoing:
     jobs: list[dict[str, Json]] = field(default_factory=list)
     picky: list[tuple[str, fx.RunTask]] = field(default_factory=list)  # jobs for queues that must be served
     logs: list[dict[str, Json]] = field(default_factory=list)
-    timers: dict[tuple[str, str, str], dict[str, Json] | None] = field(default_factory=dict)
+    timers: list[dict[str, Json]] = field(default_factory=list)
     soonest: datetime | None = None
     stops: list[str] = field(default_factory=list)
     creates: list[Execution] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Outgoing:
         # What was handed out in this very batch may be stopped in it too.
         self.made = queue.add_jobs(connection, self.jobs)
         stopped = queue.stop_jobs(connection, self.stops) if self.stops else (0, 0)
-        self._write_timers(connection)
+        queue.set_timers(connection, self.timers)
         store.write_logs(connection, self.logs)
         queue.purge(connection, self.ended)
         queue.publish_all(connection, [*self.messages, *self.hints])
@@ -62,16 +62,6 @@ class Outgoing:
     def made_jobs(self) -> list[Job]:
         """For brokers that must be rung by themselves."""
         return queue.read_jobs(self.made) if self.made is not None else []
-
-    def _write_timers(self, connection: Connection) -> None:
-        set_, cancelled = [], []
-        for (execution_id, kind, key), timer in self.timers.items():
-            if timer is None:
-                cancelled.append({"execution_id": execution_id, "kind": kind, "key": key})
-            else:
-                set_.append(timer)
-        queue.cancel_timers(connection, cancelled)
-        queue.set_timers(connection, set_)
 
     def _note_channels(self, stopped: tuple[int, int]) -> None:
         self.channels = channels = [queue.STREAM]
@@ -161,19 +151,16 @@ def _kill_children(out: Outgoing, execution: Execution, effect: fx.KillChildren)
 
 
 def _wake_at(out: Outgoing, execution: Execution, effect: fx.WakeAt) -> None:
-    execution_id = hex_of(execution.id)
-    out.timers[execution_id, effect.kind, effect.key] = {
-        "execution_id": execution_id,
-        "kind": effect.kind,
-        "key": effect.key,
-        "due": effect.date,
-        "variables": effect.variables,
-    }
+    out.timers.append(
+        {
+            "execution_id": hex_of(execution.id),
+            "kind": effect.kind,
+            "key": effect.key,
+            "due": effect.date,
+            "variables": effect.variables,
+        }
+    )
     out.soonest = effect.date if out.soonest is None else min(out.soonest, effect.date)
-
-
-def _cancel_timer(out: Outgoing, execution: Execution, effect: fx.CancelTimer) -> None:
-    out.timers[hex_of(execution.id), effect.kind, effect.key] = None
 
 
 def _tell_parent(out: Outgoing, execution: Execution, effect: fx.TellParent) -> None:
@@ -234,7 +221,6 @@ _GATHER: dict[type, Any] = {
     fx.RestartExecution: _restart,
     fx.KillChildren: _kill_children,
     fx.WakeAt: _wake_at,
-    fx.CancelTimer: _cancel_timer,
     fx.TellParent: _tell_parent,
     fx.WriteLog: _write_log,
     fx.AcquireSlot: _answered,

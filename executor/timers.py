@@ -7,7 +7,6 @@ from executor.telemetry import count
 
 # A timer set by an executor rings TIMERS; this is for a lost ring.
 LONGEST_SLEEP = 5.0
-BATCH = 500
 
 
 class Timers(Background):

@@ -160,11 +160,6 @@ def set_timers(connection: Connection, timers: Sequence[dict[str, Json]]) -> Non
         connection.execute(SQL["set_timers"], {"document": dumps(timers)})
 
 
-def cancel_timers(connection: Connection, timers: Sequence[dict[str, Json]]) -> None:
-    if timers:
-        connection.execute(SQL["cancel_timers"], {"document": dumps(timers)})
-
-
 def seconds_to_next_timer(connection: Connection) -> float | None:
     """None: no timer is set. Negative: it is late."""
     value = connection.execute(SQL["next_timer"]).fetchone()[0]

@@ -119,9 +119,6 @@ WITH timers_gone AS (
 )
 DELETE FROM queues WHERE stream AND execution_id = ANY(%(ids)s::uuid[]);
 
--- name: highest
-SELECT COALESCE(max(id), 0) FROM queues;
-
 -- name: oldest_work
 SELECT count(*), extract(epoch FROM clock_timestamp() - min(created)) FROM queues WHERE NOT stream;
 
@@ -133,12 +130,6 @@ FROM ROWS FROM (jsonb_to_recordset(%(document)s::jsonb) AS (
     AS r(execution_id, kind, key, due, variables, position)
 ORDER BY execution_id, kind, key, position DESC
 ON CONFLICT (execution_id, kind, key) DO UPDATE SET due = excluded.due, variables = excluded.variables;
-
--- name: cancel_timers
-DELETE FROM timers t USING jsonb_to_recordset(%(document)s::jsonb) AS r(execution_id uuid, kind text, key text)
-WHERE t.execution_id = ANY(ARRAY(
-        SELECT (x->>'execution_id')::uuid FROM jsonb_array_elements(%(document)s::jsonb) AS x))
-    AND t.execution_id = r.execution_id AND t.kind = r.kind AND t.key = r.key;
 
 -- name: next_timer
 SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 FROM timers;

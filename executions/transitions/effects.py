@@ -80,12 +80,6 @@ class WakeAt:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTimer:
-    kind: str
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TellParent:
     """The execution ended and a Subflow of another one waits for it."""
 
@@ -147,7 +141,6 @@ Effect = (
     | RestartExecution
     | KillChildren
     | WakeAt
-    | CancelTimer
     | TellParent
     | WriteLog
     | AcquireSlot

@@ -9,9 +9,10 @@ from typing import Any
 from executions.state import Execution, TaskRun
 from executions.transitions.aftermath import is_branch
 from executions.transitions.again import remove_below, remove_with_all_below
+from executions.transitions.turn import child_of
 from flows.definition.model import Flow
 from flows.definition.states import State
-from flows.tasks.base import Child, FlowableTask, RunnableTask
+from flows.tasks.base import FlowableTask, RunnableTask
 
 _BAD = frozenset({State.FAILED, State.KILLED, State.CANCELLED, State.RETRIED})
 
@@ -154,11 +155,11 @@ def drop_successors(flow: Flow, execution: Execution, target: TaskRun) -> None:
     while run is not None:
         parent = None if run.parent_id is None else execution.runs[run.parent_id]
         task = None if parent is None else flow.task_index[parent.task_id].task
-        here = _child(flow, run)
+        here = child_of(flow, run)
         for sibling in list(execution.children(run.parent_id)):
             if sibling.id == run.id:
                 continue
-            other = _child(flow, sibling)
+            other = child_of(flow, sibling)
             if isinstance(task, FlowableTask):
                 after = task.comes_after(other, here)
             else:
@@ -166,18 +167,6 @@ def drop_successors(flow: Flow, execution: Execution, target: TaskRun) -> None:
             if other.branch == here.branch and after:
                 remove_with_all_below(execution, sibling)
         run = parent
-
-
-def _child(flow: Flow, run: TaskRun) -> Child:
-    place = flow.task_index.get(run.task_id)
-    return Child(
-        task_id=run.task_id,
-        branch="tasks" if place is None else place.branch,
-        position=0 if place is None else place.position,
-        value=run.value,
-        iteration=run.iteration,
-        state=run.state,
-    )
 
 
 def _kept(execution: Execution) -> dict[str, Any]:

@@ -151,15 +151,7 @@ class Turn:
         )
 
     def child(self, run: TaskRun) -> Child:
-        place = self.place(run)
-        return Child(
-            task_id=run.task_id,
-            branch="tasks" if place is None else place.branch,
-            position=0 if place is None else place.position,
-            value=run.value,
-            iteration=run.iteration,
-            state=run.state,
-        )
+        return child_of(self.flow, run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +175,19 @@ class RunsBelow:
         runs = (run for run in self.turn.execution.children(self.parent_id) if run.task_id == task_id)
         found = {run.value: outputs_of_run(run, self.turn.services.call) for run in runs}
         return {value: outputs for value, outputs in found.items() if outputs is not UNDEFINED}
+
+
+def child_of(flow: Flow, run: TaskRun) -> Child:
+    """A run as the task above it sees it."""
+    place = flow.task_index.get(run.task_id)
+    return Child(
+        task_id=run.task_id,
+        branch="tasks" if place is None else place.branch,
+        position=0 if place is None else place.position,
+        value=run.value,
+        iteration=run.iteration,
+        state=run.state,
+    )
 
 
 def histories_of(entries: Sequence[Sequence[Json]]) -> list[tuple[State, datetime]]:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -186,10 +185,6 @@ def current() -> Worker:
 def install(worker: Worker | None) -> None:
     global _current
     _current = worker
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 __all__ = ["Attempt", "Worker", "current", "install"]

@@ -34,7 +34,6 @@ class Held:
     leader: int  # the job at the head of the message it travels in
     started: float | None = None
     attempt: Attempt | None = None
-    written: bool = False  # its result is in the flusher's hands
 
 
 class Slots:

@@ -162,8 +162,6 @@ class Driver:
             self.jobs.append(effect)
         elif isinstance(effect, fx.WakeAt):
             self.timers[effect.kind, effect.key] = effect.date
-        elif isinstance(effect, fx.CancelTimer):
-            self.timers.pop((effect.kind, effect.key), None)
         elif isinstance(effect, fx.AcquireSlot) and self.slot:
             self.step(SlotGranted())
         elif isinstance(effect, fx.StartExecution):
