@@ -146,8 +146,6 @@ export class LogView {
   paint() {
     const total = this.tops.at(-1)
     this.canvas.style.height = `${total}px`
-    // No taller than its lines need, in steps, so that what is below rarely moves.
-    this.box.style.setProperty("--need", `${Math.ceil((total + 58) / 90) * 90}px`)
     this.empty.hidden = this.shown.length > 0
     this.empty.textContent = this.lines.length ? "No line fits the filter." : this.loaded ? "Nothing logged." : ""
     this.count.textContent = this.shown.length === this.lines.length ? `${this.lines.length} line${this.lines.length === 1 ? "" : "s"}` : `${this.shown.length} of ${this.lines.length} lines`
