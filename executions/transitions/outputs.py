@@ -1,6 +1,7 @@
 """An execution as its templates see it (`outputs`, `inputs`, `taskrun`, `parents`, …), here and in the job of a worker."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from executions.messages import iso
@@ -76,9 +77,11 @@ def job_context(flow: Flow, execution: Execution, run: TaskRun) -> dict[str, Jso
     context["outputs"] = _job_outputs(scope, tasks, fetch.setdefault("outputs", []))
     if names.everything or names.roots & _PARENT_NAMES:
         context["parents"] = _parents(scope)
-    for name in ("labels", "trigger", "tasks"):
+    for name in ("labels", "trigger"):
         if (names.everything or name in names.roots) and (value := _ROOTS[name](scope)) is not UNDEFINED:
             context[name] = plain(value)
+    if names.everything or "tasks" in names.roots:
+        context["tasks"] = _job_states(scope, fetch.setdefault("tasks", []))
     if names.everything or "vars" in names.roots:
         context["vars"] = _vars(scope)
     context["fetch"] = {name: left_out for name, left_out in fetch.items() if left_out}
@@ -100,8 +103,10 @@ class ContextScope:
     def lookup(self, name: str) -> object:
         if name in self.extra:
             return self.extra[name]
-        if name in ("inputs", "outputs"):
+        if name in self.left_out:
             return self._completed(name)
+        if name in ("inputs", "outputs"):
+            return self.context.get(name) or {}
         if name == "parent":
             return next(iter(self.context.get("parents") or []), UNDEFINED)
         if name in self.context and name not in _HIDDEN:
@@ -118,9 +123,7 @@ class ContextScope:
 
     def _completed(self, kind: str) -> object:
         carried = self.context.get(kind) or {}
-        left_out = self.left_out.get(kind)
-        if not left_out:
-            return carried
+        left_out = self.left_out[kind]
 
         def value(name: str) -> object:
             if name not in left_out:
@@ -143,6 +146,17 @@ def outputs_of_task(
 ) -> object:
     """What `outputs.<task id>` is for a run: outputs, or maps of them by the values of the loops around, or UNDEFINED."""
     return _Outputs(flow, execution, run, fetch).of(task_id)
+
+
+def states_of_task(execution: Execution, task_id: str, values: Iterable[str] | None = None) -> object:
+    """What `tasks.<task id>` is: the state, or maps of it by (these) values of the loop around it, or UNDEFINED."""
+    by_value = execution.by_task.get(task_id)
+    if by_value is None:
+        return UNDEFINED
+    if None in by_value:
+        return {"state": execution.runs[by_value[None][-1]].state.value}
+    wanted = by_value if values is None else [value for value in values if value in by_value]
+    return {str(value): {"state": execution.runs[by_value[value][-1]].state.value} for value in wanted}
 
 
 def outputs_of_run(run: TaskRun, fetch: Fetch | None) -> object:
@@ -327,16 +341,7 @@ def labels_map(labels: Iterable[Mapping[str, str]]) -> dict[str, Json]:
 def _states(scope: ExecutionScope) -> object:
     """`tasks.<id>.state`; inside loops by value."""
 
-    def state(task_id: str) -> object:
-        by_value = scope.execution.by_task.get(task_id)
-        if by_value is None:
-            return UNDEFINED
-        latest = {value: scope.execution.runs[ids[-1]].state.value for value, ids in by_value.items()}
-        if None in latest:
-            return {"state": latest[None]}
-        return {str(value): {"state": found} for value, found in latest.items()}
-
-    return LazyMap(state, lambda: list(scope.execution.by_task))
+    return LazyMap(lambda task_id: states_of_task(scope.execution, task_id), lambda: list(scope.execution.by_task))
 
 
 def _vars(scope: ExecutionScope) -> dict[str, Json]:
@@ -374,6 +379,18 @@ def _job_outputs(scope: ExecutionScope, tasks: Iterable[str], left_out: list[str
         if value is not UNDEFINED and not _is_large(value):
             carried[task_id] = value
     return carried
+
+
+def _job_states(scope: ExecutionScope, left_out: list[str]) -> dict[str, Json]:
+    """Of a long loop only the states of its own turn: all of them in every job would be quadratic."""
+    assert scope.run is not None
+    execution = scope.execution
+    own = value_path(execution, scope.run)
+    left_out += [task_id for task_id, by_value in execution.by_task.items() if len(by_value) > MAX_RUNS]
+    return {
+        task_id: states_of_task(execution, task_id, own if task_id in left_out else None)
+        for task_id in execution.by_task
+    }
 
 
 def _own_path(scope: ExecutionScope, outputs: _Outputs, task_id: str) -> Json:
@@ -432,7 +449,8 @@ def json_size(value: Json, limit: int) -> int:
 
 
 def _merged(carried: object, full: Callable[[], object]) -> object:
-    """The carried part, the whole when something else is asked for."""
+    """The carried part, the whole (asked for once) when something else is wanted."""
+    full = cache(full)
     if not isinstance(carried, dict):
         return full()
 

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from executions import store
 from executions.storage import site as storage_site
-from executions.transitions.outputs import outputs_of_task
+from executions.transitions.outputs import outputs_of_task, states_of_task
 from executor.connections import LOST, is_lost
 from executor.worker.child import Children
 from executor.worker.connect import Reconnecting
@@ -75,7 +75,7 @@ class Tools:
         return found
 
     def left_out(self, context: Mapping[str, Json], kind: str, name: str) -> object:
-        """An input, or a task's outputs, that was too large to travel with the job."""
+        """An input, a task's outputs or its states in a loop, too large to travel with the job."""
         reference = context["flow"]
 
         def find(connection: Any) -> object:
@@ -84,6 +84,8 @@ class Tools:
                 return UNDEFINED
             if kind == "inputs":
                 return execution.inputs.get(name, UNDEFINED)
+            if kind == "tasks":
+                return states_of_task(execution, name)
             flow = catalog.load(connection, reference["namespace"], reference["id"], reference["revision"])
 
             def payload(_: str, arguments: dict[str, object]) -> object:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from executions.transitions import effects as fx
+from executions.transitions.outputs import scope_from_context
 from tests.unit.engine.driver import Driver, drive, flow, foreach, log, value
 
 
@@ -73,3 +74,30 @@ def test_in_a_long_loop_it_carries_the_outputs_of_its_own_turn() -> None:
     found = driver.jobs[0].context
     assert found["outputs"] == {"a": {"150": {"value": "150"}}}
     assert found["fetch"] == {"outputs": ["a"]}
+
+
+def test_in_a_long_loop_it_carries_the_states_of_its_own_turn() -> None:
+    """`render` may name anything: what a job carries for it must not grow with the loop."""
+    lines = [value("a"), value("b", "{{ render(vars.v) }} {{ tasks.a[taskrun.value].state }}")]
+    driver = drive(flow(foreach("f", "{{ range(1, 200) }}", *lines), variables={"v": "x"}))
+    driver.start()
+    while len(driver.runs("b")) < 150:
+        driver.work()
+    found = driver.jobs[0].context
+    assert found["tasks"]["a"] == {"150": {"state": "SUCCESS"}}
+    assert found["fetch"]["tasks"] == ["a", "b"]
+    assert driver.run().state == "SUCCESS"
+
+
+def test_what_was_left_out_is_fetched_once_however_much_of_it_is_read() -> None:
+    asked: list[str] = []
+
+    def fetch(kind: str, name: str) -> object:
+        asked.append(f"{kind}.{name}")
+        return {str(number): {"value": number} for number in range(100)}
+
+    context = {"outputs": {"a": {"7": {"value": 7}}}, "fetch": {"outputs": ["a"]}}
+    outputs: Any = scope_from_context(context, fetch).lookup("outputs")
+    assert (outputs["a"]["7"]["value"], asked) == (7, [])
+    assert [outputs["a"][key]["value"] for key in outputs["a"]] == list(range(100))
+    assert asked == ["outputs.a"]
