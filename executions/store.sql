@@ -135,6 +135,10 @@ WITH moment AS (
     WHERE execution_id = saved.id AND execution_id = %(id)s::uuid AND task_runs.state <> ALL(%(terminal)s::text[])
 ), timers_gone AS (
     DELETE FROM timers WHERE execution_id = %(id)s::uuid
+), unclaimed AS (
+    DELETE FROM worker_jobs WHERE execution_id = %(id)s::uuid AND claimed_by IS NULL
+), claimed AS (
+    UPDATE worker_jobs SET kill = true WHERE execution_id = %(id)s::uuid AND claimed_by IS NOT NULL
 ), purged AS (
     DELETE FROM queues WHERE execution_id = %(id)s::uuid AND stream
 ), hint AS (

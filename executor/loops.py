@@ -292,7 +292,7 @@ class Loop:
         told = tell_parent_of_failed(parent, one.execution_id, reason)
         if told is not None:
             queue.publish_all(connection, [told])
-        queue.notify_all(connection, [queue.WORK, queue.STREAM])
+        queue.notify_all(connection, [queue.WORK, queue.STREAM, queue.KILL])
         tell("execution.failed_hard", execution=one.execution_id, error=first_line(error))
 
     # --- connection and waiting

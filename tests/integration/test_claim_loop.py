@@ -10,6 +10,7 @@ import pytest
 from django.db import connection as django_connection
 
 from executions import actions, codec, store
+from executions.ids import to_uuid
 from executions.messages import ExecutionChanged, TaskFinished
 from executions.queue import postgres as queue
 from executor.cache import StateCache
@@ -200,3 +201,15 @@ def test_an_execution_that_another_executor_is_at_is_left_to_it(loop: Loop, othe
     assert taken_ids(loop) == {mine}
     other.rollback()
     assert taken_ids(loop) == {theirs}
+
+
+def test_nothing_runs_of_an_execution_that_had_to_be_failed_by_sql(
+    loop: Loop, other: "psycopg.Connection[Any]"
+) -> None:
+    ids = [actions.trigger("claimed", "one").id for _ in range(2)]
+    loop._turn()
+    rows("UPDATE worker_jobs SET claimed_by = 'w' WHERE execution_id = %s RETURNING id", store.hex_of(ids[0]))
+    for execution_id in ids:
+        store.fail_hard(other, execution_id, "its flow cannot be read")
+    other.commit()
+    assert rows("SELECT execution_id, kill FROM worker_jobs") == [(to_uuid(ids[0]), True)]
