@@ -86,7 +86,7 @@ TYPES: dict[str, Note] = {
     ),
     "io.kestra.plugin.scripts.shell.Commands": (
         DIFFERS,
-        "runs as a process of the worker where Docker is not asked for or not there",
+        "runs as a process of the worker unless Docker is asked for; other task runners are refused, for all scripts",
     ),
 }
 # Types of Kestra's core that no registry of ours holds.
