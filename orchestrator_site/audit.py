@@ -11,12 +11,15 @@ from executions import audit, database
 
 log = logging.getLogger("celesta.audit")
 _READING = ("GET", "HEAD", "OPTIONS")
-# Addresses whose POST changes nothing.
+# Routes whose POST changes nothing. Routes, not addresses: a namespace may be called like the beginning of one.
 _HARMLESS = re.compile(
-    r"^/api/v1/(main/)?(stats/|flows/(validate|graph|expressions|export)|templates/(validate|export)|executions/latest"
-    r"|namespaces/autocomplete|executions/[^/]+/(actions/)?eval|executions/[^/]+/[^/]+/validate"
-    r"|executions/[^/]+/(actions/)?resume/validate|dashboards/(validate|charts/|[^/]+/charts/))|^/flows/editor/(check|words)"
+    r"stats/.*|flows/(validate(/\w+)?|graph|export/by-ids)|templates/(validate|export/by-ids)"
+    r"|executions/latest|namespaces/autocomplete|executions/\{execution_id\}/(actions/)?(eval(/\{task_run_id\})?|resume/validate)"
+    r"|executions/\{namespace\}/\{flow_id\}/validate|dashboards/(validate(/chart)?|(\{dashboard_id\}/)?charts/.*)"
+    r"|flows/editor/(check|words)|flows/\{namespace\}/\{flow_id\}/execute/check"
+    r"|executions/\{execution_id\}/(evaluate|resume/check)"
 )
+_WEBHOOK_KEY = re.compile(r"(/executions/webhook/[^/]+/[^/]+/)[^/]+")
 
 
 class Audit:
@@ -36,22 +39,25 @@ class Audit:
 
 def _is_worth(request: HttpRequest, response: HttpResponse) -> bool:
     """Changes that were made, and those that a known caller was refused."""
-    if _HARMLESS.match(request.path):
+    if request.method == "POST" and _HARMLESS.fullmatch(_route(request)):
         return False
     known = getattr(request, "user", None) is not None and request.user.is_authenticated
     return response.status_code < 400 or (known and response.status_code == 403)
 
 
 def _entry(request: HttpRequest, response: HttpResponse) -> audit.Entry:
-    route = request.resolver_match.route if request.resolver_match else request.path
-    shown = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(route)).removeprefix("api/v1/").removeprefix("main/")
     return audit.Entry(
         actor=request.user.get_username() or "anonymous",
-        action=f"{request.method} {shown}",
-        target=request.path,
+        action=f"{request.method} {_route(request)}",
+        target=_WEBHOOK_KEY.sub(r"\1***", request.path),
         detail={"status": response.status_code, **({"query": query} if (query := _query(request)) else {})},
         address=str(request.META.get("REMOTE_ADDR", "")),
     )
+
+
+def _route(request: HttpRequest) -> str:
+    route = request.resolver_match.route if request.resolver_match else request.path
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(route)).removeprefix("api/v1/").removeprefix("main/")
 
 
 def _query(request: HttpRequest) -> str:

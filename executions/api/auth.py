@@ -1,7 +1,6 @@
 """Who is calling: Basic (verified once a minute), API tokens, sessions. What they may do is told by `flows.access`."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -32,6 +31,8 @@ _ROW_SECONDS = 1.0  # how long a withdrawn account, password or token goes on wo
 _FAILURES, _FAILURE_SECONDS = 10, 60.0
 _PROCESS_KEY = os.urandom(32)
 _LIMIT = 10_000
+_LONGEST_KEY = 200
+_LONGEST_NAME = 150  # no user has a longer one: what strangers send is not kept in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +82,16 @@ def identify_at_once(header: str) -> Caller | None:
 def _decoded(credentials: str) -> tuple[str, str]:
     try:
         name, separator, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or of no text
         raise AuthenticationFailed("Invalid basic header") from None
-    if not separator:
+    if not separator or "\0" in name:
         raise AuthenticationFailed("Invalid basic header")
     return name, password
 
 
 def _by_password(name: str, password: str, address: str) -> Caller:
     user = _row(f"user:{name}", lambda: get_user_model().objects.filter(username=name).first())
+    name = name[:_LONGEST_NAME]
     if user is not None:
         known = _mac(user, password)
         if _verified.get(known, 0.0) > time.monotonic() and user.is_active:
@@ -111,7 +113,7 @@ def _mac(user: Any, password: str) -> bytes:
 
 
 def count_failure(key: str) -> None:
-    _failures.setdefault(key, []).append(time.monotonic())
+    _remember(_failures, key, [*_failures.get(key, ()), time.monotonic()])
 
 
 def throttle(key: str) -> None:
@@ -149,7 +151,8 @@ def _row(key: str, read: Any) -> Any:
     if known and now - known[0] < _ROW_SECONDS:
         return known[1]
     row = read()
-    _remember(_rows, key, (now, row))
+    if len(key) <= _LONGEST_KEY:
+        _remember(_rows, key, (now, row))
     return row
 
 
@@ -210,6 +213,10 @@ class HeaderAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Any) -> str:
         return CHALLENGE
+
+
+def is_basic(request: Any) -> bool:
+    return str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")[0].lower() == "basic"
 
 
 class CookieAuthentication(SessionAuthentication):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -78,6 +78,8 @@ class BasicAuthView(APIView):
         if not isinstance(name, str) or not isinstance(password, str):
             raise Unprocessable("Invalid entity: username and password are required")
         user: Any = request.user
+        if isinstance(request.successful_authenticator, auth.HeaderAuthentication) and not auth.is_basic(request):
+            raise PermissionDenied("A password is not set with a token, which may do less than its owner")
         if name != user.get_username():
             raise Unprocessable("Illegal argument: only the password of the account in use can be set here")
         try:

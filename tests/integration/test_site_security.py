@@ -1,7 +1,10 @@
 """Origins, CSRF, headers, wrong passwords, tokens, the audit log, and who may scrape metrics."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from textwrap import dedent
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -9,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from rest_framework.exceptions import AuthenticationFailed
 
 from executions import audit
 from executions.api import auth
@@ -179,3 +183,71 @@ def test_times_of_the_engine_are_histograms(db: None) -> None:
     assert 'celesta_jobs_lost_total{service="e1"} 2.0' in text
     assert telemetry.counters()["claim_le_0_005"] >= 1
     assert PASSWORD not in text
+
+
+def test_a_token_sets_no_password(db: None) -> None:
+    """It may do less than its owner: with the owner's password it would do all of it."""
+    owner = administrator()
+    narrow = Rest(header=f"Bearer {auth.issue_token(owner, 'ci', scopes=['viewer'], namespaces=['a'])}")
+    body = {"username": "root", "password": "a new long password"}
+    assert narrow.post("basicAuth", body).status_code == 403
+    assert Rest(owner).get("configs").status_code == 200
+
+
+def test_an_administrator_s_token_for_one_namespace_does_not_reach_the_instance(db: None) -> None:
+    narrow = Rest(header=f"Bearer {auth.issue_token(administrator(), 'ci', namespaces=['a'])}")
+    assert narrow.get("executions/search").status_code == 200
+    assert narrow.get("usages/all").status_code == 403
+    local = logged_in(member("nora", "admin", "a"))
+    assert local.get("/system").status_code == 200
+    assert local.get("/system/cleanable").status_code == 403
+
+
+@pytest.mark.parametrize("header", ["Basic \xe9", "Basic cm9v", "Basic AHgAOnB3", "Basic", "Bearer \xe9"])
+def test_credentials_that_are_none_are_refused(db: None, header: str) -> None:
+    assert Rest(header=header).get("configs").status_code == 401
+
+
+def test_what_strangers_send_is_not_kept_without_end(db: None) -> None:
+    for number in range(3):
+        for _ in range(2):
+            with pytest.raises(AuthenticationFailed):
+                auth.identify("Basic " + b64encode(f"{number}{'x' * 5_000}:y".encode()).decode())
+    assert sum(len(key) for key in (*auth._rows, *auth._failures)) < 1_000
+    with patch.object(auth, "_LIMIT", 2):
+        for number in range(9):
+            auth.count_failure(str(number))
+        assert len(auth._failures) <= 3
+
+
+def test_no_name_of_a_namespace_or_flow_hides_a_change_from_the_audit(admin: Rest) -> None:
+    """`exporter` begins like a route that changes nothing."""
+    text = "tasks: [{id: t, type: io.kestra.plugin.core.log.Log, message: x}]"
+    assert admin.post("flows", f"{{id: evaluation, namespace: exporter, {text}}}").status_code == 200
+    changed = f"{{id: evaluation, namespace: exporter, description: y, {text}}}"
+    assert admin.put("flows/exporter/evaluation", changed).status_code == 200
+    assert admin.put("namespaces/autocompletes/kv/k", "1").status_code == 200
+    assert admin.post("executions/exporter/evaluation").status_code == 200
+    assert admin.delete("flows/exporter/evaluation").status_code == 204
+    actions = list(AuditRecord.objects.order_by("id").values_list("action", flat=True))
+    assert actions == [
+        "POST flows",
+        "PUT flows/{namespace}/{flow_id}",
+        "PUT namespaces/{namespace}/kv/{key}",
+        "POST executions/{namespace}/{flow_id}",
+        "DELETE flows/{namespace}/{flow_id}",
+    ]
+
+
+def test_the_key_of_a_webhook_is_not_written_down(admin: Rest) -> None:
+    flow = """
+        id: called
+        namespace: tests.rest
+        tasks: [{id: t, type: io.kestra.plugin.core.log.Log, message: x}]
+        triggers: [{id: w, type: io.kestra.plugin.core.trigger.Webhook, key: a-key-that-nobody-else-knows}]
+    """
+    assert admin.post("flows", dedent(flow)).status_code == 200
+    answer = Client().post("/api/v1/executions/webhook/tests.rest/called/a-key-that-nobody-else-knows")
+    assert answer.status_code == 200
+    row = AuditRecord.objects.latest("id")
+    assert row.target == "/api/v1/executions/webhook/tests.rest/called/***" and row.actor == "anonymous"
