@@ -1,5 +1,6 @@
 """The typed inputs of a flow: one frozen model per Kestra type. Checking given values is inputs.py's part."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -180,8 +181,10 @@ def _resolve(value: Any) -> Any:
     name = value.get("type")
     model = INPUT_MODELS.get(name) if isinstance(name, str) else None
     if model is None:
-        shown = "null" if name is None else name
-        raise structure_error("input_type", f"Invalid type: {shown}", ("type",), name)
+        shown = "null" if name is None else str(name)[:100]
+        near = difflib.get_close_matches(shown.upper(), INPUT_MODELS, n=1, cutoff=0.7)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise structure_error("input_type", f"Invalid type: {shown}{hint}", ("type",), name)
     return model.model_validate(value, by_name=False, by_alias=True)
 
 

@@ -23,6 +23,8 @@ def task(properties: str) -> str:
     ("rest", "said"),
     [
         ("inputs: [{id: s, type: SELECT, values: low}]\n" + task("type: core.log.Log, message: x"), "inputs[0].values: must be a list, but received `low`"),
+        ("inputs: [{id: s, type: BOOLAEN}]\n" + task("type: core.log.Log, message: x"), "Invalid type: BOOLAEN (did you mean BOOLEAN?)"),
+        ("inputs: [{id: s, type: string}]\n" + task("type: core.log.Log, message: x"), "Invalid type: string (did you mean STRING?)"),
         (task("type: core.flow.Switch, value: x, cases: [{a: b}]"), 'tasks[0].cases: must be a map, but received `[{"a":"b"}]`'),
         (task("type: core.debug.Return, format: [1]"), "tasks[0].format: must be a text, but received `[1]`"),
         (task("type: core.flow.Parallel, concurrent: two, tasks: [{id: b, type: core.log.Log, message: x}]"), "tasks[0].concurrent: must be a whole number, but received `two`"),
