@@ -1,19 +1,21 @@
-"""When a claimer looks at the whole table again, below its low-water mark too: late committers and messages put back."""
+"""When a whole table is looked at again: by claimers below their low-water mark (late committers, messages put back), by
+the recovery for what nobody has any more."""
 
 import time
 from types import TracebackType
 
-EVERY = 1.0
+EVERY = 1.0  # seconds
 # An old snapshot of another session keeps all dead rows in the way, and the look walks through them: with a hundred
 # thousand it takes a second. It never takes more than a twentieth of the time, unless that makes it too seldom.
 SHARE = 20
-LONGEST = 15.0
+LONGEST = 60.0
 
 
 class FullLook:
     """A context manager around each look; it measures what that took."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: float = EVERY) -> None:
+        self._every = every
         self._due = self._begun = 0.0
 
     def is_due(self) -> bool:
@@ -36,4 +38,4 @@ class FullLook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         took = time.monotonic() - self._begun
-        self.put_off(min(max(EVERY, SHARE * took), LONGEST))
+        self.put_off(min(max(self._every, SHARE * took), LONGEST))

@@ -15,6 +15,7 @@ from executions.services import Service
 from executor.background import Background
 from executor.clock import Clock
 from executor.connections import Connection
+from executor.full_look import FullLook
 from executor.telemetry import count, counters, tell
 from flows import catalog
 
@@ -53,7 +54,8 @@ class Recovery(Background):
         self._clock, self._threads, self._ring = clock, threads, ring
         self._lock_key = 0
         self._enlisted = False
-        self._last_beat = self._last_slow_look = self._last_sweep = self._since = 0.0
+        self._last_beat = self._last_sweep = self._since = 0.0
+        self._slow_look = FullLook(SLOW_LOOK)
         self._rung: dict[int, tuple[float, float]] = {}  # job -> when to ring for it again, and the interval after
         self._watched: dict[tuple[str, str], _Watched] = {}  # by service and its last heartbeat
 
@@ -79,9 +81,9 @@ class Recovery(Background):
                 self.id = new_id()
                 self._enlist(connection)
         self._sweep(connection, now)
-        if now - self._last_slow_look >= SLOW_LOOK:
-            self._last_slow_look = now
-            self._look_slowly(connection)
+        if self._slow_look.is_due():
+            with self._slow_look:
+                self._look_slowly(connection)
         return EVERY
 
     def _enlist(self, connection: Connection) -> None:
