@@ -9,6 +9,7 @@ from typing import Any
 from executions import audit
 from executions.ids import to_uuid
 from executions.named_sql import load as load_sql
+from executions.storage.base import REVISIONS
 from executions.storage.secrets import chain
 from flows.access import EVERYWHERE, Role, scopes
 
@@ -73,6 +74,8 @@ def owner(connection: Connection, execution_id: str) -> str | None:
 def namespace_of(path: str) -> str:
     """Whose a file of the internal storage is, by its path; where names leave a doubt, the outer namespace."""
     names = path.strip("/").split("/")
+    if names[0] == REVISIONS.strip("/") and len(names) > 1:
+        return names[1]
     for position, name in enumerate(names):
         if name in ("_files", "_kv", "_states"):
             return ".".join(names[:position])

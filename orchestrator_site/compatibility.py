@@ -67,7 +67,10 @@ TYPES: dict[str, Note] = {
     ),
     _CORE + "http.Trigger": (NOT_YET, "read, checked and listed; the scheduler comes later"),
     _CORE + "kv.PurgeKV": (DIFFERS, "only current versions are kept: the behavior `version` finds nothing to purge"),
-    _CORE + "namespace.PurgeFiles": (DIFFERS, "only current versions are kept: there is nothing to purge"),
+    _CORE + "namespace.PurgeFiles": (
+        DIFFERS,
+        "a version is as old as its replacement; the current one is never purged",
+    ),
     _CORE + "runner.Process": (DIFFERS, "as `taskRunner` of scripts, not as a task"),
     _CORE + "flow.ForEach": (
         DIFFERS,

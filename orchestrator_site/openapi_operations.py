@@ -167,7 +167,7 @@ OPERATIONS: dict[str, Operation] = {
     "secrets.InheritedSecretsView": Operation(answer="map"),
     "namespaces.NamespaceView": Operation(answer="map"),
     "files.NamespaceFilesView": Operation(
-        "path",
+        "path revision",
         answer="bytes",
         by={
             "POST": Operation("path", "file", "nothing"),
@@ -176,6 +176,7 @@ OPERATIONS: dict[str, Operation] = {
         },
     ),
     "files.NamespaceFileSearchView": Operation("q", answer="texts"),
+    "files.NamespaceFileRevisionsView": Operation("path", answer="maps"),
     "files.NamespaceFileStatsView": Operation("path", answer="FileAttributes"),
     "files.NamespaceDirectoryView": Operation(
         "path", answer="FileAttributes[]", by={"POST": Operation("path", answer="nothing")}

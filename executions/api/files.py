@@ -2,17 +2,20 @@
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from executions import database
 from executions.api import forms, reading
 from executions.api.preview import preview
 from executions.ids import to_base62
 from executions.models import ExecutionRecord
 from executions.storage.base import FileFacts, execution_prefix, files_prefix, path_of, uri_of
+from executions.storage.revisions import NamespaceFiles, address
 from executions.storage.site import current as storage
 from flows.access import Role
 from flows.api.errors import BadRequest, NotFound, Unprocessable
@@ -26,8 +29,7 @@ class ExecutionFileView(APIView):
     """GET /executions/{id}/file?path=kestra:///…"""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> StreamedFile:
-        address = _address(request, execution_id)
-        return attachment(address)
+        return attachment(_address(request, execution_id))
 
 
 class ExecutionFileMetasView(APIView):
@@ -39,20 +41,20 @@ class ExecutionFilePreviewView(APIView):
     """The first rows of a file, typed by its extension."""
 
     def get(self, request: Request, execution_id: str, **_: Any) -> Response:
-        address = _address(request, execution_id)
+        uri = _address(request, execution_id)
         rows = forms.number(request.query_params, "maxRows")
         encoding = request.query_params.get("encoding") or "UTF-8"
-        with storage().open(address) as file:
-            return Response(preview(file, address, rows, encoding))
+        with storage().open(uri) as file:
+            return Response(preview(file, uri, rows, encoding))
 
 
 def _address(request: Request, execution_id: str) -> str:
     """Only files of this very execution."""
     record = reading.record_of(access_of(request), execution_id)
-    address = forms.required(request.query_params, "path")
-    path = path_of(address)
+    uri = forms.required(request.query_params, "path")
+    path = path_of(uri)
     if not path.startswith(_prefix(record)):
-        raise Unprocessable(f"Illegal argument: Invalid prefix path: {address[:200]}")
+        raise Unprocessable(f"Illegal argument: Invalid prefix path: {uri[:200]}")
     return uri_of(path)
 
 
@@ -60,15 +62,15 @@ def _prefix(record: ExecutionRecord) -> str:
     return execution_prefix(record.namespace, record.flow_id, to_base62(record.pk)) + "/"
 
 
-def attachment(address: str) -> StreamedFile:
+def attachment(uri: str, name: str | None = None) -> StreamedFile:
     """Never shown inline: an uploaded page must not run in our origin."""
-    facts = storage().facts(address)
+    facts = storage().facts(uri)
     if facts.is_folder:
-        raise NotFound(address[:200])
+        raise NotFound(uri[:200])
     response = StreamedFile(
-        storage().open(address),
+        storage().open(uri),
         as_attachment=True,
-        filename=facts.name,
+        filename=name or facts.name,
         content_type="application/octet-stream",
     )
     response["X-Content-Type-Options"] = "nosniff"
@@ -79,8 +81,13 @@ def attachment(address: str) -> StreamedFile:
 # --- namespace files
 
 
-def _namespace_address(namespace: str, path: str) -> str:
-    return uri_of(path_of(f"{files_prefix(namespace)}/{path.lstrip('/')}"))
+def _files() -> NamespaceFiles:
+    return NamespaceFiles(storage(), _database)
+
+
+@contextmanager
+def _database() -> Iterator[Any]:
+    yield database.current()
 
 
 class NamespaceFilesView(APIView):
@@ -89,7 +96,10 @@ class NamespaceFilesView(APIView):
     roles = {"GET": Role.VIEWER, "*": Role.AUTHOR}
 
     def get(self, request: Request, namespace: str, **_: Any) -> StreamedFile:
-        return attachment(_namespace_address(namespace, forms.required(request.query_params, "path")))
+        path, revision = forms.required(request.query_params, "path"), forms.number(request.query_params, "revision")
+        if revision is None:
+            return attachment(address(namespace, path))
+        return attachment(_files().address_of(namespace, path, revision), path.rpartition("/")[2])
 
     def post(self, request: Request, namespace: str, **_: Any) -> Response:
         path = forms.required(request.query_params, "path")
@@ -102,17 +112,16 @@ class NamespaceFilesView(APIView):
             _unpack(namespace, upload)
         else:
             upload.seek(0)
-            storage().put(_namespace_address(namespace, path), upload)
+            _files().put(namespace, path, upload)
         return Response(status=200)
 
     def put(self, request: Request, namespace: str, **_: Any) -> Response:
         source, target = (forms.required(request.query_params, name) for name in ("from", "to"))
-        storage().move(_namespace_address(namespace, source), _namespace_address(namespace, target))
+        _files().move(namespace, source, target)
         return Response(status=200)
 
     def delete(self, request: Request, namespace: str, **_: Any) -> Response:
-        address = _namespace_address(namespace, forms.required(request.query_params, "path"))
-        storage().delete_below(address)
+        _files().delete_below(namespace, forms.required(request.query_params, "path"))
         return Response(status=200)
 
 
@@ -122,10 +131,19 @@ def _unpack(namespace: str, upload: Any) -> None:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > _MAX_EXPORT_FILES or sum(entry.file_size for entry in entries) > 1 << 30:
             raise Unprocessable("Illegal argument: the archive holds too many or too large files")
-        addresses = [(entry, _namespace_address(namespace, entry.filename)) for entry in entries]
-        for entry, address in addresses:
+        for entry in entries:
+            address(namespace, entry.filename)
+        for entry in entries:
             with archive.open(entry) as file:
-                storage().put(address, cast("BinaryIO", file))
+                _files().put(namespace, entry.filename, cast("BinaryIO", file))
+
+
+class NamespaceFileRevisionsView(APIView):
+    """GET /namespaces/{namespace}/files/revisions?path= `[{revision}]`, the current one last."""
+
+    def get(self, request: Request, namespace: str, **_: Any) -> Response:
+        found = _files().revisions(namespace, forms.required(request.query_params, "path"))
+        return Response([{"revision": number} for number in found])
 
 
 class NamespaceFileSearchView(APIView):
@@ -140,20 +158,20 @@ class NamespaceFileStatsView(APIView):
         path = request.query_params.get("path") or "/"
         if path.strip("/") == "":
             storage().make_folder(uri_of(files_prefix(namespace)))
-        return Response(attributes(storage().facts(_namespace_address(namespace, path))))
+        return Response(attributes(storage().facts(address(namespace, path))))
 
 
 class NamespaceDirectoryView(APIView):
     roles = {"GET": Role.VIEWER, "*": Role.AUTHOR}
 
     def get(self, request: Request, namespace: str, **_: Any) -> Response:
-        address = _namespace_address(namespace, request.query_params.get("path") or "/")
-        if storage().exists(address) or path_of(address).rstrip("/") != files_prefix(namespace):
-            storage().facts(address)
-        return Response([attributes(facts) for facts in storage().entries(address)])
+        folder = address(namespace, request.query_params.get("path") or "/")
+        if storage().exists(folder) or path_of(folder).rstrip("/") != files_prefix(namespace):
+            storage().facts(folder)
+        return Response([attributes(facts) for facts in storage().entries(folder)])
 
     def post(self, request: Request, namespace: str, **_: Any) -> Response:
-        storage().make_folder(_namespace_address(namespace, forms.required(request.query_params, "path")))
+        storage().make_folder(address(namespace, forms.required(request.query_params, "path")))
         return Response(status=200)
 
 

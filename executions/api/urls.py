@@ -168,6 +168,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{N}/inherited-secrets", secrets.InheritedSecretsView.as_view()),
     path(f"{N}/files", files.NamespaceFilesView.as_view()),
     path(f"{N}/files/search", files.NamespaceFileSearchView.as_view()),
+    path(f"{N}/files/revisions", files.NamespaceFileRevisionsView.as_view()),
     path(f"{N}/files/stats", files.NamespaceFileStatsView.as_view()),
     path(f"{N}/files/directory", files.NamespaceDirectoryView.as_view()),
     path(f"{N}/files/export", files.NamespaceExportView.as_view()),

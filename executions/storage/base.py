@@ -16,6 +16,7 @@ from flows.definition.folders import task_prefix as task_prefix
 
 SCHEME = "kestra"
 MAX_PATH = 2048
+REVISIONS = "/_revisions"  # older contents of namespace files, by namespace; no namespace has this name
 MAX_NAME = 255  # bytes, what usual file systems take
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

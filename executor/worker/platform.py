@@ -11,7 +11,7 @@ from django.db import connections
 
 from executions import actions, counting, encryption, logs, reach, store, triggering
 from executions.messages import iso
-from executions.storage import kv
+from executions.storage import kv, revisions
 from executions.storage.base import Storage, execution_prefix, files_prefix, path_of, uri_of
 from executor.worker.connect import connect
 from flows import catalog
@@ -30,6 +30,8 @@ class Platform:
 
     def __init__(self, database: Callable[[], AbstractContextManager[Any]], storage: Storage, namespace: str) -> None:
         self._database, self._storage, self._namespace = database, storage, namespace
+        # A long upload must not hold up the other tasks of this worker.
+        self._files = revisions.NamespaceFiles(storage, self._own_connection)
         self._refuses = http_call.refusing(settings.CELESTA.http_blocked)
 
     # Key-value pairs.
@@ -93,7 +95,7 @@ class Platform:
         return [entry.path.removeprefix(root).lstrip("/") for entry in entries if not entry.is_folder]
 
     def namespace_file_uri(self, namespace: str, path: str) -> str:
-        return uri_of(path_of(f"{files_prefix(namespace)}/{path.lstrip('/')}"))
+        return revisions.address(namespace, path)
 
     def fetch_namespace_file(self, namespace: str, path: str, target: Path) -> None:
         self._reach(namespace, Role.VIEWER, "read files of")
@@ -101,11 +103,24 @@ class Platform:
 
     def put_namespace_file(self, namespace: str, path: str, source: "Path | bytes | BinaryIO") -> str:
         self._reach(namespace, Role.AUTHOR, "write files of")
-        return self._storage.put(self.namespace_file_uri(namespace, path), source)
+        return self._files.put(namespace, path, source)
 
     def delete_namespace_file(self, namespace: str, path: str) -> bool:
         self._reach(namespace, Role.AUTHOR, "delete files of")
-        return self._storage.delete(self.namespace_file_uri(namespace, path))
+        return self._files.delete(namespace, path)
+
+    def namespaces_with_old_files(self) -> list[str]:
+        """Names only; who may purge them `purge_old_files` asks."""
+        return self._files.namespaces()
+
+    def old_files(self, namespace: str) -> list[str]:
+        """Files with older contents."""
+        self._reach(namespace, Role.AUTHOR, "purge files of")
+        return self._files.with_history(namespace)
+
+    def purge_old_files(self, namespace: str, path: str, *, before: datetime | None, keep: int | None) -> int:
+        self._reach(namespace, Role.AUTHOR, "purge files of")
+        return self._files.purge(namespace, path, before=before, keep=keep)
 
     # Executions.
 

@@ -238,6 +238,9 @@ def test_key_values_files_triggers_namespaces_and_dashboards(sdk: KestraClient) 
     files.create_namespace_directory(NS, T, path="/folder")
     files.create_namespace_file(NS, "/folder/a.txt", T, file_content=b"text")
     assert files.file_content(NS, "/folder/a.txt", T) == b"text" and files.file_metadatas(NS, T, path="/folder/a.txt")
+    files.create_namespace_file(NS, "/folder/a.txt", T, file_content=b"newer")
+    assert [each.revision for each in files.file_revisions(NS, T, path="/folder/a.txt")] == [1, 2]
+    assert files.file_content(NS, "/folder/a.txt", T, revision=1) == b"text"
     files.move_file_directory(NS, "/folder/a.txt", "/folder/b.txt", T)
     assert files.search_namespace_files(NS, "b.txt", T) == ["/folder/b.txt"]
     assert len(files.list_namespace_directory_files(NS, T, path="/folder")) == 1

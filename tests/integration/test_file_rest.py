@@ -43,3 +43,45 @@ def test_a_file_of_an_execution_cannot_run_in_our_origin(rest: Rest) -> None:
     storage().put(address, PAGE)
     is_harmless(rest.get(f"executions/{execution.id}/file?path={address}"))
     assert rest.get(f"executions/{stored().id}/file?path={address}").status_code == 422
+
+
+def upload(rest: Rest, path: str, content: bytes) -> None:
+    file = {"fileContent": SimpleUploadedFile("x", content)}
+    assert rest.client.post(f"/api/v1/namespaces/team/files?path={path}", file).status_code == 200
+
+
+def contents(rest: Rest, path: str) -> list[str]:
+    """Of every revision, with its number."""
+    found = [each["revision"] for each in rest.json(f"namespaces/team/files/revisions?path={path}")]
+    answers = [rest.get(f"namespaces/team/files?path={path}&revision={number}") for number in found]
+    texts = [b"".join(answer.streaming_content).decode() for answer in answers]
+    return [f"{number}:{text}" for number, text in zip(found, texts, strict=True)]
+
+
+def test_older_contents_of_a_namespace_file_can_be_read(rest: Rest) -> None:
+    for content in (b"a", b"bb", PAGE):
+        upload(rest, "/sub/page.html", content)
+    assert contents(rest, "/sub/page.html") == ["1:a", "2:bb", f"3:{PAGE.decode()}"]
+    is_harmless(rest.get("namespaces/team/files?path=/sub/page.html&revision=3"))
+    old = rest.get("namespaces/team/files?path=/sub/page.html&revision=1")
+    assert old["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert rest.json("namespaces/team/files/search?q=") == ["/sub/page.html"]
+    for path, status in (("page.html&revision=4", 404), ("page.html&revision=0", 404), ("page.html&revision=x", 422)):
+        assert rest.get(f"namespaces/team/files?path=/sub/{path}").status_code == status
+    for path, status in (("/none", 404), ("/sub", 404), ("/../x", 422)):
+        assert rest.get(f"namespaces/team/files/revisions?path={path}").status_code == status
+
+
+def test_older_contents_go_where_their_file_goes(rest: Rest) -> None:
+    for path in ("/a/one", "/a/two", "/old"):
+        upload(rest, path, b"1")
+        upload(rest, path, b"2" + path.encode())
+    assert rest.call("PUT", "namespaces/team/files?from=/a&to=/b").status_code == 200
+    assert contents(rest, "/b/one") == ["1:1", "2:2/a/one"]
+    assert rest.call("PUT", "namespaces/team/files?from=/b/two&to=/old").status_code == 200
+    assert contents(rest, "/old") == ["1:1", "2:2/old", "3:2/a/two"]
+    assert rest.call("PUT", "namespaces/team/files?from=/none&to=/b/one").status_code == 404
+    assert rest.call("DELETE", "namespaces/team/files?path=/b").status_code == 200
+    assert rest.get("namespaces/team/files?path=/b/one&revision=1").status_code == 404
+    upload(rest, "/b/one", b"new")
+    assert contents(rest, "/b/one") == ["1:new"]

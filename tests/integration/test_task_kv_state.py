@@ -154,10 +154,18 @@ def test_pairs_are_purged_by_namespace_key_and_time(bench: TaskBench, properties
     assert outputs == {"size": len(PAIRS) - len(left)}
 
 
-def test_there_are_no_older_versions_of_namespace_files_to_purge(bench: TaskBench) -> None:
+def test_older_contents_of_namespace_files_are_purged(bench: TaskBench) -> None:
+    platform = bench.worker.tools.platform("company")
+    for name in ("a/x.sql", "y.sql", "z.txt"):
+        for text in ("1", "2", "3"):
+            platform.put_namespace_file("company", name, text.encode())
     task = "- {id: purge, type: io.kestra.plugin.core.namespace.PurgeFiles, namespaces: [company]"
-    assert bench.outputs(task + ", filePattern: '**/*.sql'}") == {"size": 0}
-    assert "no older ones to purge" in bench.table.messages()
+    long_ago = ", behavior: {type: version, before: '2000-01-01T00:00:00Z'}}"
+    assert bench.outputs(task + long_ago) == {"size": 0}
+    assert bench.outputs(task + ", filePattern: '**/*.sql', behavior: {type: version, keepAmount: 2}}") == {"size": 2}
+    assert bench.outputs(task + ", filePattern: '*.txt'}") == {"size": 2}
+    assert bench.outputs(task + long_ago.replace("2000", "2200")) == {"size": 2}
+    assert platform.namespace_files("company") == ["a/x.sql", "y.sql", "z.txt"]
     assert "`before` and `keepAmount`" in bench.failure(task + ", behavior: {type: version}}")
     assert "at least 1" in bench.failure(task + ", behavior: {type: version, keepAmount: 0}}")
     assert "exclude each other" in bench.failure(task + ", namespacePattern: 'x.*'}")

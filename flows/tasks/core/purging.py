@@ -1,6 +1,7 @@
 """core.kv.PurgeKV and core.namespace.PurgeFiles: what many namespaces no longer need."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from flows.definition.strict import Strict
 from flows.tasks.base import Json, RunContext, RunnableTask, TaskFailure
+from flows.tasks.core.namespace_files import matching
 from flows.tasks.core.rendering import moment, number, switch, text, texts
 
 
@@ -19,20 +21,20 @@ class ByKey(Strict):
 
 
 class ByVersion(Strict):
-    """Older versions. Only the current version of a pair or file is kept here, so there never are any."""
+    """Older versions: those replaced before a date, or all but so many."""
 
     type: Literal["version", "io.kestra.plugin.core.kv.Version", "io.kestra.plugin.core.namespace.Version"]
     before: str | None = None
     keep_amount: Any = None
 
-    def check(self, context: RunContext) -> None:
+    def rendered(self, context: RunContext) -> tuple[datetime | None, int | None]:
         if (self.before is None) == (self.keep_amount is None):
             raise TaskFailure("`behavior` needs one of `before` and `keepAmount`")
-        moment(context, self.before, "behavior.before")
+        before = moment(context, self.before, "behavior.before")
         kept = number(context, self.keep_amount, "behavior.keepAmount")
         if kept is not None and kept < 1:
             raise TaskFailure(f"The property `behavior.keepAmount` must be at least 1, not {kept}")
-        context.log("INFO", "Only current versions are kept: there are no older ones to purge")
+        return before, kept
 
 
 class PurgeTask(RunnableTask):
@@ -64,7 +66,8 @@ class PurgeKV(PurgeTask):
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
         if isinstance(self.behavior, ByVersion):
-            self.behavior.check(context)
+            self.behavior.rendered(context)
+            context.log("INFO", "Only current versions of pairs are kept: there are no older ones to purge")
             return {"size": 0}
         given = self.behavior.expired_only if self.expired_only is None else self.expired_only
         expired_only = switch(context, given, "expiredOnly")
@@ -81,12 +84,18 @@ class PurgeKV(PurgeTask):
 
 
 class PurgeFiles(PurgeTask):
-    """Older versions of namespace files. Only the current one is kept here, so there never are any."""
+    """Older contents of namespace files, never the current ones."""
 
     file_pattern: str | None = None
     behavior: ByVersion = Field(default=ByVersion(type="version", keep_amount=1))
 
     def run(self, context: RunContext) -> dict[str, Json] | None:
-        self.chosen(context, ())
-        self.behavior.check(context)
-        return {"size": 0}
+        before, keep = self.behavior.rendered(context)
+        pattern, platform, purged = text(context, self.file_pattern), context.platform, 0
+        for namespace in sorted(self.chosen(context, platform.namespaces_with_old_files())):
+            names = platform.old_files(namespace)
+            for name in matching(names, [pattern]) if pattern else names:
+                purged += platform.purge_old_files(namespace, name, before=before, keep=keep)
+        context.log("INFO", f"{purged} older contents of files purged")
+        context.metric("count", purged)
+        return {"size": purged}
