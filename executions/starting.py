@@ -49,6 +49,11 @@ class Start:
     execution_id: str = field(default_factory=new_id)
 
 
+def is_within_reach(moment: datetime) -> bool:
+    """Whether a date to start at can be stored and read back in every time zone."""
+    return 1970 <= moment.year < 9999
+
+
 def refuse_system_labels(labels: list[dict[str, str]]) -> None:
     """Callers may not set what the system keeps there; the correlation id is theirs to give."""
     for label in labels:

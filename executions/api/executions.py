@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -87,11 +88,13 @@ def kind_of(query: Any) -> str:
 
 
 def wait_for_end(execution_id: str, seconds: float) -> None:
-    """Fallback for a server without the streaming front: looks at the row, ever more seldom."""
+    """Looks at the row, ever more seldom, for who does not come by the streaming front. Holds no connection meanwhile."""
     uuid, deadline, pause = parse_execution_id(execution_id), time.monotonic() + seconds, 0.01
     while time.monotonic() < deadline:
         if ExecutionRecord.objects.filter(pk=uuid, end_date__isnull=False).exists():
             return
+        if not connection.in_atomic_block:
+            connection.close()
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
 

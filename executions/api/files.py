@@ -19,6 +19,7 @@ from executions.storage.revisions import NamespaceFiles, address
 from executions.storage.site import current as storage
 from flows.access import Role
 from flows.api.errors import BadRequest, NotFound, Unprocessable
+from flows.api.many import readable_zip
 from flows.api.reading import access_of
 from flows.api.streaming import CHUNK, StreamedAnswer, StreamedFile, zip_answer
 
@@ -127,7 +128,7 @@ class NamespaceFilesView(APIView):
 
 def _unpack(namespace: str, upload: Any) -> None:
     """Names are checked one by one: none leaves the namespace's folder."""
-    with zipfile.ZipFile(upload) as archive:
+    with readable_zip(upload) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > _MAX_EXPORT_FILES or sum(entry.file_size for entry in entries) > 1 << 30:
             raise Unprocessable("Illegal argument: the archive holds too many or too large files")

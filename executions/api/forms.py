@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from executions.starting import is_within_reach
 from flows.api.errors import BadRequest, Unprocessable
 from flows.api.filters import parse_date
 
@@ -67,8 +68,14 @@ def number(query: Any, name: str) -> int | None:
 
 
 def moment(query: Any, name: str) -> datetime | None:
+    """Raises Unprocessable, also for a date that in some time zone has no year of four digits: it could not be read back."""
     text = query.get(name)
-    return parse_date(text, name) if text else None
+    if not text:
+        return None
+    found = parse_date(text, name)
+    if not is_within_reach(found):
+        raise Unprocessable(f"Illegal argument: {name} {text[:60]!r} is too far away")
+    return found
 
 
 def breakpoints(query: Any) -> list[dict[str, Json]] | None:

@@ -142,7 +142,7 @@ class KvView(APIView):
         )
 
     def put(self, request: Request, namespace: str, key: str, **_: Any) -> Response:
-        type_name, value = literal(request.body.decode("utf-8", "strict"))
+        type_name, value = literal(_text_of(request.body))
         kv.put(
             database.current(),
             namespace,
@@ -156,6 +156,13 @@ class KvView(APIView):
 
     def delete(self, request: Request, namespace: str, key: str, **_: Any) -> Response:
         return Response(kv.delete(database.current(), namespace, key))
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Unprocessable("Invalid entity: the value is not UTF-8") from None
 
 
 def _ttl(text: str | None) -> timedelta | None:

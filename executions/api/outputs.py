@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from executions.api import reading
+from executions.api.filters import parse_execution_id
 from executions.models import TaskRunRecord
 from flows.api.errors import NotFound
 from flows.api.reading import access_of
@@ -45,8 +46,8 @@ class TaskRunOutputsView(APIView):
 
     def get(self, request: Request, execution_id: str, task_run_id: str, **_: Any) -> Response:
         record = reading.record_of(access_of(request), execution_id)
-        found = reading.one(record.pk) or {}
-        for run in found.get("taskRunList", ()):
-            if run["id"] == task_run_id:
-                return Response(run.get("outputs", {}))
+        uuid = parse_execution_id(task_run_id)
+        known = uuid is not None and TaskRunRecord.objects.filter(execution_id=record.pk, pk=uuid).exists()
+        for run in reading.runs_of([uuid]) if known else ():
+            return Response(run.get("outputs", {}))
         raise NotFound(f"task run {task_run_id[:60]}")

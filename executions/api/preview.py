@@ -2,6 +2,7 @@
 
 import base64
 import codecs
+from io import BytesIO, TextIOWrapper
 from typing import Any, BinaryIO
 
 import orjson
@@ -34,23 +35,21 @@ def _encoded(file: BinaryIO, extension: str, kind: str) -> dict[str, Any]:
 
 
 def _lines(file: BinaryIO, name: str, limit: int, encoding: str) -> tuple[list[str], bool]:
+    """Of the first bytes only: a line may be as long as the file."""
     try:
-        reader = codecs.getreader(encoding)(file, "strict")
-    except (LookupError, TypeError, ValueError):
+        reader = TextIOWrapper(BytesIO(), encoding)  # refuses codecs that are no encodings of texts
+        decoder = codecs.getincrementaldecoder(reader.encoding)("strict")
+    except (LookupError, ValueError):
         raise Unprocessable(f"Illegal argument: Unable to preview the file using encoding '{encoding[:40]}'") from None
-    lines: list[str] = []
-    size = 0
+    content = file.read(_MOST_BYTES + 1)
+    is_cut = len(content) > _MOST_BYTES
     try:
-        for line in reader:
-            if len(lines) >= limit or size > _MOST_BYTES:
-                return lines, True
-            lines.append(line)
-            size += len(line)
-    except (UnicodeError, AttributeError):
+        lines = decoder.decode(content[:_MOST_BYTES], final=not is_cut).splitlines(keepends=True)
+    except ValueError:
         raise Unprocessable(
             f"Illegal argument: Unable to preview the file '{name.rpartition('/')[2]}' using encoding '{encoding[:40]}'"
         ) from None
-    return lines, False
+    return lines[:limit], is_cut or len(lines) > limit
 
 
 def _parsed(line: str) -> Any:

@@ -77,6 +77,15 @@ def many(
     return [execution_of_row(rows[key], found[key], url=url) for key in ordered]
 
 
+def runs_of(uuids: Sequence[UUID]) -> list[Json]:
+    """Single task runs, in the given order, whatever else their executions hold."""
+    runs = _with_payloads(_rows("task_runs", "id = ANY(%s::uuid[])", [list(uuids)])) if uuids else []
+    owners = list({run["execution_id"] for run in runs})
+    rows = {row["id"]: row for row in _rows("executions", "id = ANY(%s::uuid[])", [owners])} if owners else {}
+    found = {run["id"]: task_run_of_row(rows[run["execution_id"]], run) for run in runs if run["execution_id"] in rows}
+    return [found[str(uuid)] for uuid in uuids if str(uuid) in found]
+
+
 def _within_limit(ids: list[str], most_runs: int | None) -> list[str]:
     if most_runs is None:
         return ids

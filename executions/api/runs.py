@@ -31,14 +31,7 @@ class TaskRunSearchView(APIView):
             rows = rows.filter(state__in=states)
         sort = {"id": "id", "taskId": "task_id", "state.current": "state"}
         rows = rows.order_by(*paging.ordering(query, sort, ("-execution_id", "-seq")))
-        return Response(paging.page_of(rows.values_list("id", "execution_id"), query, _shown))
-
-
-def _shown(pairs: list[Any]) -> list[Any]:
-    found = reading.many(list(dict.fromkeys(execution for _, execution in pairs)), most_runs=None)
-    runs = {run["id"]: run for execution in found for run in execution.get("taskRunList", ())}
-    ids = reading.ids_of([run for run, _ in pairs])
-    return [runs[run_id] for run_id in ids if run_id in runs]
+        return Response(paging.page_of(rows.values_list("id", flat=True), query, reading.runs_of))
 
 
 class TaskRunLimitView(APIView):

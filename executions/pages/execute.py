@@ -11,6 +11,7 @@ from executions import actions
 from executions.pages import fields
 from executions.pages.acting import WrongForm, given_labels, label_rows, refusal
 from executions.pages.rights import execution_or_404
+from executions.starting import is_within_reach
 from flows.access import Role
 from flows.definition.model import Flow
 from flows.pages import reading
@@ -65,9 +66,12 @@ def _moment(text: str, zone: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
     except (ValueError, ZoneInfoNotFoundError):
         raise WrongForm("The time to start at is not a date with a time.") from None
+    if not is_within_reach(moment):
+        raise WrongForm("The time to start at is too far away.")
+    return moment
 
 
 def _taken_over(request: HttpRequest) -> tuple[dict[str, Json] | None, list[tuple[str, str]]]:

@@ -26,6 +26,8 @@ class LocalStorage:
 
     def open(self, uri: str) -> BinaryIO:
         path = self._resolve(uri)
+        if path.is_dir():
+            raise FileMissing(uri)
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         except (FileNotFoundError, NotADirectoryError):
@@ -126,6 +128,8 @@ class LocalStorage:
         if after.is_relative_to(before) and after != before:
             raise StorageError(f"Cannot move {source} into itself")
         self._make_parents(after)
+        if before.is_dir() and after.exists():
+            raise StorageError(f"A file is in the way of {target}")
         os.replace(before, after)
 
     def make_folder(self, uri: str) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -190,18 +192,25 @@ def uploaded_files(request: Request) -> list[tuple[str, bytes]]:
 def _unpacked(content: bytes) -> list[tuple[str, bytes]]:
     """Never more than the limits, whatever the archive says of itself."""
     found, left = [], _MAX_UNPACKED
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.endswith((".yaml", ".yml"))]
-            if len(entries) > _MAX_FILES:
-                raise Unprocessable(f"Illegal argument: more than {_MAX_FILES} files")
-            for entry in entries:
-                with archive.open(entry) as file:
-                    text = file.read(left + 1)
-                left -= len(text)
-                if left < 0:
-                    raise Unprocessable(f"Illegal argument: more than {_MAX_UNPACKED} bytes")
-                found.append((entry.filename, text))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise Unprocessable(f"Illegal argument: the zip cannot be read: {error}") from None
+    with readable_zip(io.BytesIO(content)) as archive:
+        entries = [entry for entry in archive.infolist() if entry.filename.endswith((".yaml", ".yml"))]
+        if len(entries) > _MAX_FILES:
+            raise Unprocessable(f"Illegal argument: more than {_MAX_FILES} files")
+        for entry in entries:
+            with archive.open(entry) as file:
+                text = file.read(left + 1)
+            left -= len(text)
+            if left < 0:
+                raise Unprocessable(f"Illegal argument: more than {_MAX_UNPACKED} bytes")
+            found.append((entry.filename, text))
     return found
+
+
+@contextmanager
+def readable_zip(file: Any) -> Iterator[zipfile.ZipFile]:
+    """Raises Unprocessable for one that is broken, encrypted or packed in a way that nobody here knows."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise Unprocessable(f"Illegal argument: the zip cannot be read: {error}") from None

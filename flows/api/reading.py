@@ -138,7 +138,7 @@ def number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if not text:
         return None
-    if not text.isdigit() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 9:
         raise Unprocessable(f"Illegal argument: {name} {text[:40]!r} is not a number")
     return int(text)
 

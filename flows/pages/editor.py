@@ -202,7 +202,9 @@ def restore(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """An old text as a new revision."""
     require(request, Role.AUTHOR, namespace)
     number = request.POST.get("revision", "")
-    shown = reading.flow_or_404(request, namespace, flow_id, Role.AUTHOR, int(number) if number.isdigit() else None)
+    shown = reading.flow_or_404(
+        request, namespace, flow_id, Role.AUTHOR, int(number) if number.isdecimal() and len(number) < 10 else None
+    )
     try:
         record = catalog.revise(namespace, flow_id, shown.record.source)
         messages.success(request, f"Revision {shown.record.revision} was saved again as revision {record.revision}.")

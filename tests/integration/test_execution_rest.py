@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from django.db import connections
 
+from executions.api import executions, reading
 from flows.definition.states import State
 from tests.integration.rest_support import FLOW, Rest, a_finished_run, stored
 
@@ -184,3 +187,37 @@ def test_task_runs_of_all_executions_are_one_list(admin: Rest) -> None:
     assert [run["taskId"] for run in page["results"]] == ["two", "one"] and page["total"] == 2
     assert admin.json("taskruns/search?namespace=a&state=FAILED")["total"] == 0
     assert admin.json("taskruns/maxTaskRunSetting") > 0
+
+
+@pytest.mark.parametrize(
+    "date", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "1492-10-12", "9999-12-31"]
+)
+def test_a_date_that_no_calendar_of_ours_holds_is_refused(admin: Rest, flow: str, date: str) -> None:
+    """It would be stored, and no list with this execution in it could be read any more."""
+    assert admin.post(f"executions/{NS}/{flow}?scheduleDate={date}").status_code == 422
+    assert admin.get(f"executions/search?startDate={date}").status_code in (200, 422)
+    assert admin.get(f"metrics/aggregates/{NS}/{flow}/m?endDate={date}").status_code == 422
+    assert admin.json("executions/search")["total"] == 0
+
+
+def test_what_is_no_text_and_no_number_is_refused(admin: Rest, flow: str) -> None:
+    assert admin.put(f"namespaces/{NS}/kv/k", b"\xff").status_code == 422
+    assert admin.get(f"flows/{NS}/{flow}?revision=\u00b2").status_code == 422
+    assert admin.delete(f"flows/{NS}/{flow}/revisions?revisions=\u00b2").status_code == 422
+
+
+def test_who_waits_for_an_end_holds_no_connection(monkeypatch: pytest.MonkeyPatch, admin: Rest) -> None:
+    """The database has few: two hundred callers of a webhook that waits would have taken all of them."""
+    execution, released = stored(state=State.RUNNING), []
+    with monkeypatch.context() as patched:  # inside the test's own transaction nothing can be given back
+        patched.setattr(connections["default"], "close", lambda: released.append(True))
+        patched.setattr(connections["default"], "in_atomic_block", False)
+        executions.wait_for_end(execution.id, 0.02)
+    assert released
+
+
+def test_task_runs_are_listed_without_reading_all_others_of_their_executions(admin: Rest) -> None:
+    stored(*[a_finished_run(f"t{number}") for number in range(40)])
+    with patch.object(reading, "task_run_of_row", wraps=reading.task_run_of_row) as shown:
+        assert len(admin.json("taskruns/search?size=2")["results"]) == 2
+    assert shown.call_count == 2

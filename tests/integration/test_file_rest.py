@@ -1,8 +1,10 @@
 """Files over REST: what somebody uploaded is handed out as bytes to keep, never as a page of ours."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -85,3 +87,37 @@ def test_older_contents_go_where_their_file_goes(rest: Rest) -> None:
     assert rest.get("namespaces/team/files?path=/b/one&revision=1").status_code == 404
     upload(rest, "/b/one", b"new")
     assert contents(rest, "/b/one") == ["1:new"]
+
+
+@pytest.mark.parametrize("route", ["file", "file/preview"])
+def test_a_folder_is_no_file(rest: Rest, route: str) -> None:
+    execution = stored()
+    folder = execution_prefix(execution.namespace, execution.flow_id, execution.id)
+    storage().put(uri_of(f"{folder}/tasks/a.txt"), b"x")
+    assert rest.get(f"executions/{execution.id}/{route}?path={uri_of(f'{folder}/tasks')}").status_code == 404
+
+
+def broken_zips() -> list[bytes]:
+    made = BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("a.yml", "x: y\n" * 500)
+    whole = made.getvalue()
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1
+    encrypted[whole.rindex(b"PK\x01\x02") + 8] |= 1
+    start = 30 + len("a.yml")
+    return [bytes(encrypted), whole[:start] + b"\xff" * 8 + whole[start + 8 :]]
+
+
+@pytest.mark.parametrize("content", broken_zips())
+def test_a_zip_that_cannot_be_read_is_refused(rest: Rest, content: bytes) -> None:
+    upload = {"fileContent": SimpleUploadedFile("a.zip", content)}
+    assert rest.client.post("/api/v1/namespaces/team/files?path=/a.zip", upload).status_code == 422
+    upload = {"fileUpload": SimpleUploadedFile("a.zip", content)}
+    assert rest.client.post("/api/v1/flows/import", upload).status_code == 422
+
+
+def test_a_folder_is_not_moved_onto_a_file(rest: Rest) -> None:
+    storage().put("kestra:///team/_files/folder/a.txt", b"x")
+    storage().put("kestra:///team/_files/b.txt", b"x")
+    assert rest.put("namespaces/team/files?from=/folder&to=/b.txt").status_code == 422
