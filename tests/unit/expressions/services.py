@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from flows.expressions import crypto
 from flows.expressions.render import DictScope, ExpressionError, Limits, render
 
@@ -43,3 +45,10 @@ class Answers:
 
 def rendered(template: str, variables: Mapping[str, Any] | None = None, **answers: Callable[..., object]) -> str:
     return render(template, DictScope(variables or {}), Answers(answers))
+
+
+def refusal(template: str, variables: dict[str, Any]) -> str:
+    """The first line of the error that it must give."""
+    with pytest.raises(ExpressionError) as refused:
+        rendered(template, variables)
+    return str(refused.value).splitlines()[0]
