@@ -77,6 +77,8 @@ class SubflowStarted:
     child_id: str = ""
     error: str | None = None
     iteration: int | None = None
+    namespace: str = ""
+    flow_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,4 +189,6 @@ class Handler:
             child_id=effect.execution_id,
             error=error,
             iteration=effect.iteration,
+            namespace=effect.namespace,
+            flow_id=effect.flow_id,
         )

@@ -3,7 +3,7 @@ transaction, so that each change counts exactly once however often a handler run
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -250,6 +250,8 @@ class _View:
         }
         if outputs:
             self.trigger["outputs"] = dict(outputs)
+        if execution.trigger is not None and "outputs" in (execution.trigger.get("variables") or {}):
+            execution = _without_heard_outputs(execution)
         place = place_of(execution.namespace, execution.flow_id, execution.id, None, earlier_of(execution))
         self._services = _Services(lambda: nullcontext(connection), place)
         own = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}
@@ -267,6 +269,13 @@ class _View:
 
     def value(self, value: Json) -> Json:
         return render_value(value, self._scope, self._services, typed=True)
+
+
+def _without_heard_outputs(execution: Execution) -> Execution:
+    """An execution that was itself started by a flow's end: the outputs that it heard of are not its own."""
+    trigger = execution.trigger or {}
+    variables = {name: value for name, value in trigger["variables"].items() if name != "outputs"}
+    return replace(execution, trigger={**trigger, "variables": variables})
 
 
 def _name(listener: Listener) -> str:

@@ -46,7 +46,12 @@ def started(turn: Turn, message: SubflowStarted) -> None:
         news = ChildEnd(message.child_id, None, iteration=message.iteration)
     else:
         news = ChildEnd(message.child_id, State.FAILED, error=message.error, iteration=message.iteration)
-    _take(turn, message.task_run_id, message.token, news)
+    _take(turn, message.task_run_id, message.token, news, _link(message))
+
+
+def _link(message: SubflowStarted) -> str:
+    """How Kestra names an execution in a log line; pages show it as a link."""
+    return f'[[link execution="{message.child_id}" flowId="{message.flow_id}" namespace="{message.namespace}"]]'
 
 
 def ended(turn: Turn, message: SubflowEnded) -> None:
@@ -54,7 +59,7 @@ def ended(turn: Turn, message: SubflowEnded) -> None:
     _take(turn, message.task_run_id, message.token, news)
 
 
-def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
+def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd, link: str = "") -> None:
     run = turn.execution.runs.get(task_run_id)
     if run is None or not run.attempts or run.attempts[-1].token != token or run.attempts[-1].state.is_terminal:
         turn.step.dropped.append(
@@ -75,7 +80,7 @@ def _take(turn: Turn, task_run_id: str, token: str, news: ChildEnd) -> None:
         run.memory = progress.memory
     turn.execution.touch(run)
     if news.state is None:
-        turn.log("INFO", f"Created new execution {news.execution_id}", run)
+        turn.log("INFO", f"Created new execution {link}", run)
     if news.error is not None:
         turn.log("ERROR", news.error, run)
     if progress.state is not None:

@@ -107,17 +107,18 @@ def print_context(frame: Frame) -> object:
 
 
 def current_each_output(frame: Frame, outputs: object) -> object:
-    """The outputs of a task in the same iteration: by the parents' values, outermost first, then ours."""
+    """The outputs of a task in the same iteration: by the parents' values, outermost first, then ours if we have one
+    (a task in an If inside a loop has none). Null when there are none."""
     parents = frame.lookup("parents")
     found = outputs
     for parent in reversed(parents) if isinstance(parents, (list, tuple)) else ():
         value = attribute(attribute(parent, "taskrun"), "value")
         if value is not UNDEFINED and value is not None:
             found = attribute(found, value)
-    found = attribute(found, attribute(frame.lookup("taskrun"), "value"))
-    if found is UNDEFINED:
-        raise ExpressionError("The 'currentEachOutput' function found no output for the current iteration")
-    return found
+    own = attribute(frame.lookup("taskrun"), "value")
+    if own is not UNDEFINED and own is not None:
+        found = attribute(found, own)
+    return None if found is UNDEFINED else found
 
 
 def tasks_with_state(frame: Frame, state: object) -> object:

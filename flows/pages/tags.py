@@ -239,8 +239,10 @@ def state_icon(name: str) -> SafeString:
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_LINK = re.compile(r'\[\[link execution="([0-9A-Za-z_-]+)"[^\]]*\]\]')
 
 
 @register.filter
 def strip_ansi(text: str) -> str:
-    return _ANSI.sub("", text)
+    """A log line without terminal colours; of an execution that it names, the id."""
+    return _LINK.sub(r"\1", _ANSI.sub("", text))

@@ -261,3 +261,19 @@ def test_a_line_of_the_log_has_an_address(site: Site, page: Page) -> None:
     page.locator(".log-row").first.get_by_role("link").click()
     page.wait_for_url("**/executions/*line=*")
     expect(page.locator(".log-line.here")).to_contain_text("the end is near")
+
+
+def test_a_started_execution_is_a_link_in_the_log(site: Site, page: Page) -> None:
+    site.flow(SLOW)
+    site.flow(
+        "id: starter\nnamespace: tests.browser\ntasks:\n"
+        "  - {id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: tests.browser, flowId: slow, wait: false}\n"
+    )
+    execution_id = site.execute("starter")
+    site.reaches(execution_id, "SUCCESS")
+    page.goto(f"/executions/{execution_id}?tab=logs")
+    link = page.locator(".log-line").get_by_role("link")
+    child_id = link.inner_text()
+    link.click()
+    page.wait_for_url(f"**/executions/{child_id}*")
+    assert child_id != execution_id

@@ -241,6 +241,18 @@ def test_inputs_that_the_flow_refuses_make_a_failed_execution_that_says_so(house
     assert heard.error is not None and "number" in heard.error and "Trigger `after`" in heard.error
 
 
+def test_outputs_that_a_heard_execution_heard_of_are_not_its_own(house: House) -> None:
+    """A chain a, listener, second: the listener has no outputs, those of `a` do not reach the second."""
+    catalog.save(LISTENER + AFTER_A + SAID)
+    after = AFTER_A.replace("flowId: a", "flowId: listener")
+    wanted = "    inputs: {word: \"{{ trigger.outputs.said ?? 'none' }} {{ trigger.flowId }}\"}\n"
+    catalog.save((LISTENER + after + wanted).replace("id: listener\n", "id: second\n", 1))
+    house.start("a", word="hi")
+    house.settle()
+    assert [one.inputs["word"] for one in house.ran("listener")] == ["hi hi"]
+    assert [one.inputs["word"] for one in house.ran("second")] == ["none listener"]
+
+
 def test_a_condition_that_cannot_be_evaluated_is_told_in_the_log_and_harms_nobody(house: House) -> None:
     catalog.save(
         LISTENER

@@ -20,6 +20,11 @@ def test_a_secret_stays_unread_and_a_huge_value_is_cut() -> None:
     assert "too large to show whole" in tags.json_tree(list(range(10_000)))
 
 
+def test_a_line_of_a_log_is_shown_without_colours_and_names_an_execution_by_its_id() -> None:
+    line = '\x1b[31mCreated\x1b[0m new execution [[link execution="0a1B" flowId="f" namespace="n"]]'
+    assert tags.strip_ansi(line) == "Created new execution 0a1B"
+
+
 def test_durations_read_as_people_say_them() -> None:
     told = [tags.duration_text(ms) for ms in (0, 999, 1_500, 102_000, 3_720_000, 90_000_000)]
     assert told == ["0 ms", "999 ms", "1.5 s", "1 m 42 s", "1 h 2 m", "1 d 1 h"]

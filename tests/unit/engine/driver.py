@@ -177,7 +177,10 @@ class Driver:
         error = f"Unable to find flow {order.flow_id}" if order.flow_id in self.missing_flows else None
         if error is None:
             self.started.append(order)
-        self.step(SubflowStarted(parent["taskRunId"], parent["token"], order.execution_id, error, order.iteration))
+        place = (order.namespace, order.flow_id)
+        self.step(
+            SubflowStarted(parent["taskRunId"], parent["token"], order.execution_id, error, order.iteration, *place)
+        )
 
     def start(self) -> "Driver":
         self.step(ExecutionCreated())

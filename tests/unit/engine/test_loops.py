@@ -42,6 +42,15 @@ def test_an_output_of_the_same_turn() -> None:
     assert values_of(driver, "y") == ["a!", "b!"]
 
 
+def test_an_output_of_the_same_turn_is_found_from_inside_an_if_and_null_where_there_is_none() -> None:
+    inside = value("y", "{{ currentEachOutput(outputs.x).value }}!")
+    deeper = foreach("g", ["1"], value("w", "{{ currentEachOutput(outputs.x).value ?? 'none' }}"))
+    choice = task("i", "flow.If", condition="{{ true }}", then=[inside, deeper])
+    driver = run(flow(foreach("f", ["a", "b"], value("x", "{{ taskrun.value }}"), choice)))
+    assert values_of(driver, "y") == ["a!", "b!"]
+    assert values_of(driver, "w") == ["none", "none"]
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -31,6 +31,9 @@ def test_what_is_started_and_what_it_is_told() -> None:
     assert labels == {"a": "b", "own": "2", "system.correlationId": driver.execution.id}
     assert order.trigger is not None and order.trigger["variables"]["executionId"] == driver.execution.id
     assert driver.only("s").outputs == {"executionId": order.execution_id}
+    link = f'[[link execution="{order.execution_id}" flowId="child" namespace="n"]]'
+    lines = [effect.message for effect in driver.of(fx.WriteLog)]
+    assert lines == [f"Created new execution {link}"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,31 @@
-// Terminal colours in log lines: SGR codes become classes, all other escapes are left out.
+// Terminal colours in log lines: SGR codes become classes, all other escapes are left out. Executions named by the
+// engine, [[link execution="…" flowId="…" namespace="…"]], become links.
 
 const ESCAPE = /\x1b\[([0-9;?]*)[ -/]*([@-~])/g
 const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"]
 
-export function plain(text) { return (text.includes("\x1b") ? text.replace(ESCAPE, "") : text).replaceAll("\t", "    ") }
+const LINK = /\[\[link execution="([0-9A-Za-z_-]+)"[^\]]*\]\]/g
+
+export function plain(text) {
+  const named = text.includes("[[link ") ? text.replace(LINK, "$1") : text
+  return (named.includes("\x1b") ? named.replace(ESCAPE, "") : named).replaceAll("\t", "    ")
+}
 
 export function ansi(text) {
+  if (!text.includes("[[link ")) return coloured(text)
+  const parts = []
+  let last = 0
+  for (const match of text.matchAll(LINK)) {
+    const link = document.createElement("a")
+    link.href = `/executions/${match[1]}`
+    link.textContent = match[1]
+    parts.push(...coloured(text.slice(last, match.index)), link)
+    last = match.index + match[0].length
+  }
+  return [...parts, ...coloured(text.slice(last))]
+}
+
+function coloured(text) {
   if (!text.includes("\x1b")) return [text.replaceAll("\t", "    ")]
   const parts = []
   const style = { bold: false, dim: false, underline: false, colour: null }
