@@ -139,7 +139,7 @@ class Creator:
                 if attempt == _TRIES - 1:
                     answers = [(wanted, error) for wanted in batch]
         refused = {id(wanted) for wanted, _ in answers}
-        _settle(answers + [(wanted, _shown(wanted)) for wanted in batch if id(wanted) not in refused])
+        _settle(answers + [(wanted, _answer(wanted)) for wanted in batch if id(wanted) not in refused])
 
     def _built(self, connection: Any, batch: Sequence[Wanted]) -> list[tuple[Wanted, Any]]:
         """Executions in `batch`, and refusals for those that cannot be."""
@@ -212,6 +212,7 @@ class _Flows:
     def __init__(self, connection: Any, batch: Sequence[Wanted]) -> None:
         self._connection = connection
         names = {(wanted.namespace, wanted.flow_id) for wanted in batch if wanted.revision is None}
+        names = {name for name in names if "\0" not in "".join(name)}  # PostgreSQL would refuse all of them
         rows = connection.execute(
             _SQL["latest"], {"namespaces": [name for name, _ in names], "flows": [flow for _, flow in names]}
         ).fetchall()
@@ -252,6 +253,14 @@ def _existing(connection: Any, batch: Sequence[Wanted]) -> set[str]:
     rows = connection.execute(_SQL["existing"], {"ids": ids}).fetchall()
     known = {row[0].hex for row in rows}
     return {wanted.start.execution_id for wanted in batch if store.hex_of(wanted.start.execution_id) in known}
+
+
+def _answer(wanted: Wanted) -> bytes | Exception:
+    try:
+        return _shown(wanted)
+    except Exception as error:  # it is stored, and cannot be shown: the others of the batch can
+        log.exception("execution %s cannot be shown", wanted.start.execution_id)
+        return error
 
 
 def _shown(wanted: Wanted) -> bytes:

@@ -10,7 +10,7 @@ from executions.api.serialize import state_json
 from executions.ids import to_base62, to_uuid
 from executions.live import fanout
 from executions.live.http import Disconnected, Receive, Refusal, Scope, Send, caller_of, query_of, refuse
-from executions.live.sse import Stream, event
+from executions.live.sse import DATABASE_AWAY, Stream, event, tell_away
 from flows.access import Access, Role
 from flows.definition.states import TERMINAL
 
@@ -48,6 +48,8 @@ async def follow_dependencies(scope: Scope, receive: Receive, send: Send, execut
         await refuse(send, scope, refusal)
     except Disconnected:
         pass
+    except DATABASE_AWAY as error:
+        await tell_away(stream, scope, send, error)
     finally:
         if stream is not None:
             await stream.close()

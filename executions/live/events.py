@@ -11,7 +11,7 @@ from executions.ids import to_uuid
 from executions.live import fanout
 from executions.live.fanout import Bell
 from executions.live.http import Disconnected, Receive, Refusal, Scope, Send, caller_of, query_of, refuse
-from executions.live.sse import Stream
+from executions.live.sse import DATABASE_AWAY, Stream, tell_away
 from flows.access import Role
 
 PAUSE_SECONDS = 0.02  # at most 50 hints a second and reader
@@ -37,6 +37,8 @@ async def follow_events(scope: Scope, receive: Receive, send: Send) -> None:
         await refuse(send, scope, refusal)
     except Disconnected:
         pass
+    except DATABASE_AWAY as error:
+        await tell_away(stream, scope, send, error)
     finally:
         if stream is not None:
             await stream.close()

@@ -21,6 +21,7 @@ from executions.live.watch import Tail, Watch
 from flows.access import Role
 
 log = logging.getLogger("celesta.live")
+DATABASE_AWAY = (DatabaseError, psycopg.OperationalError)
 HEARTBEAT_SECONDS = 10.0
 RECHECK_SECONDS = 4.0  # a logout or a withdrawn right ends the stream within this time
 SLOW_SECONDS = 30.0  # a client that takes nothing for so long is let go; the others never wait for it
@@ -139,13 +140,18 @@ async def _guarded(scope: Scope, receive: Receive, send: Send, execution_id: str
         await refuse(send, scope, refusal)
     except Disconnected:
         pass
-    except (DatabaseError, psycopg.OperationalError) as error:
-        log.warning("a stream ends, the database is away: %s", str(error).strip())
-        if stream is None:
-            await refuse(send, scope, Refusal(503, "The database cannot be reached at the moment"))
+    except DATABASE_AWAY as error:
+        await tell_away(stream, scope, send, error)
     finally:
         if stream is not None:
             await stream.close()
+
+
+async def tell_away(stream: Stream | None, scope: Scope, send: Send, error: Exception) -> None:
+    """A stream that has begun just ends: its reader comes again."""
+    log.warning("a stream ends, the database is away: %s", str(error).strip())
+    if stream is None:
+        await refuse(send, scope, Refusal(503, "The database cannot be reached at the moment"))
 
 
 async def appeared(watch: Watch) -> None:

@@ -1,25 +1,28 @@
 """The WebSocket of one execution: what changed since the last message, as JSON, until its end. Says what the streams say.
 
 Close codes: 1000 after the end, 4401 for who is not known, 4403 for who may no longer look, 4404 for what is not there,
-4408 for who takes nothing.
+4408 for who takes nothing, 1013 (come again) while the database is away.
 """
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import Any
 
 import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
 from django.urls import path, re_path
 
 from executions.ids import to_uuid
 from executions.live import fanout
 from executions.live.http import Refusal, caller_of
-from executions.live.sse import RECHECK_SECONDS, appeared
+from executions.live.sse import DATABASE_AWAY, RECHECK_SECONDS, appeared
 from executions.live.watch import Change, Watch
 from flows.access import Role
 
+log = logging.getLogger("celesta.live")
 _KEPT = 100  # changes that may wait for a slow client; then it is sent the whole once
 SLOW_SECONDS = 30.0  # a client that takes nothing for so long is let go; the others never wait for it
 _CODES = {401: 4401, 403: 4403, 404: 4404, 429: 4429}
@@ -62,6 +65,9 @@ class ExecutionSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(_CODES.get(refusal.status, 4400))
         except _Gone:
             await self.close(4403)
+        except DATABASE_AWAY as error:
+            log.warning("a socket is closed, the database is away: %s", str(error).strip())
+            await self.close(1013)
         except TimeoutError:
             with suppress(Exception):  # it will hardly take the reason either
                 async with asyncio.timeout(SLOW_SECONDS):
@@ -120,6 +126,8 @@ class ExecutionSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             caller = await caller_of(self.scope)
         except Refusal:
             raise _Gone from None
+        except DatabaseError:
+            return  # nobody can tell now: asked again in a moment
         if not caller.access.allows(Role.VIEWER, namespace):
             raise _Gone
 

@@ -17,6 +17,7 @@ from executions.models import (
 )
 
 _ALIVE = timedelta(seconds=10)
+_NAMED_HOLDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,15 @@ def _since(execution: ExecutionRecord) -> datetime:
 
 def _queued(execution: ExecutionRecord) -> Reason:
     slots = ConcurrencySlot.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id)
-    holders = list(slots.filter(running=True).order_by("since").values_list("execution_id", flat=True)[:20])
+    running = slots.filter(running=True)
+    holders = list(running.order_by("since").values_list("execution_id", flat=True)[:_NAMED_HOLDERS])
+    held = len(holders) if len(holders) < _NAMED_HOLDERS else running.count()
     own = slots.filter(execution_id=execution.pk).first()
     before = slots.filter(running=False, since__lt=own.since).count() if own else 0
     ahead = f"{before} execution{'s are' if before > 1 else ' is'} ahead of it" if before else "it is the next"
     return Reason(
         "queued",
-        f"Waits for a slot: {execution.flow_id} runs at most {len(holders)} at a time, and all places are taken; {ahead}.",
+        f"Waits for a slot: {execution.flow_id} runs at most {held} at a time, and all places are taken; {ahead}.",
         since=_since(execution),
         holders=[to_base62(holder) for holder in holders],
         action="unqueue",

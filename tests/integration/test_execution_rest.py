@@ -7,7 +7,8 @@ from unittest.mock import patch
 import pytest
 from django.db import connections
 
-from executions.api import executions, reading
+from executions.api import executions
+from executions.api.serialize import task_run_of_row
 from flows.definition.states import State
 from tests.integration.rest_support import FLOW, Rest, a_finished_run, stored
 
@@ -218,6 +219,6 @@ def test_who_waits_for_an_end_holds_no_connection(monkeypatch: pytest.MonkeyPatc
 
 def test_task_runs_are_listed_without_reading_all_others_of_their_executions(admin: Rest) -> None:
     stored(*[a_finished_run(f"t{number}") for number in range(40)])
-    with patch.object(reading, "task_run_of_row", wraps=reading.task_run_of_row) as shown:
+    with patch("executions.api.reading.task_run_of_row", wraps=task_run_of_row) as shown:
         assert len(admin.json("taskruns/search?size=2")["results"]) == 2
     assert shown.call_count == 2

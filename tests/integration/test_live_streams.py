@@ -7,20 +7,22 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connections
 
 from executions import database, store
 from executions.api import logs
-from executions.live import asgi, create, fanout, sse, websocket
+from executions.live import asgi, create, creator, dependencies, events, fanout, sse, websocket
 from executions.live import http as live_http
 from executions.models import AuditRecord
 from executions.queue import postgres as queue
+from executions.starting import Start
 from executions.state import Execution
+from flows.catalog import FlowNotFound
 from flows.definition.states import State
 from flows.models import NamespaceGrant
 from orchestrator_site.asgi import application
@@ -475,3 +477,68 @@ def _creates_noted() -> list[tuple[str, str, str]]:
     while time.monotonic() < deadline and rows.count() < 3:
         time.sleep(0.05)
     return list(rows.values_list("actor", "action", "detail__execution"))
+
+
+def test_what_is_wrong_with_one_create_is_no_other_s_business() -> None:
+    """They share a transaction and an answer: the name of a flow with a NUL, or a date that cannot be shown."""
+    assert Rest(administrator()).post("flows", FLOW).status_code == 200
+    far = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        wanted = [
+            creator.Wanted(namespace, "hello", None, {}, start, False, loop, loop.create_future())
+            for namespace, start in (
+                ("tests\0", Start()),
+                ("tests.rest", Start(schedule_date=far)),
+                ("tests.rest", Start()),
+            )
+        ]
+        made = creator.Creator()
+        await in_thread(made._serve, wanted)
+        made._drop_connection()
+        found = await asyncio.gather(*[one.future for one in wanted], return_exceptions=True)
+        assert isinstance(found[0], FlowNotFound) and isinstance(found[1], OverflowError)
+        assert isinstance(found[2], bytes) and json.loads(found[2])["id"] == wanted[2].start.execution_id
+
+    in_loop(test)
+
+
+def test_a_socket_outlives_a_moment_without_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "RECHECK_SECONDS", 0.1)
+    execution = stored(state=State.RUNNING, namespace="a.b")
+    administrator()
+    asked = asyncio.Event()
+
+    async def away(scope: Any) -> None:
+        asked.set()
+        raise OperationalError("the database is away")
+
+    async def test() -> None:
+        opened = socket(f"/ws/executions/{execution.id}", basic("root"))
+        assert await is_opened(opened) and await received(opened)
+        monkeypatch.setattr(websocket, "caller_of", away)
+        await asyncio.wait_for(asked.wait(), 10)
+        await in_thread(move_on, execution, State.SUCCESS)
+        assert (await received(opened))["execution"]["state"]["current"] == "SUCCESS"
+        assert await closed_with(opened) == 1000
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("number", range(len(asgi.STREAMS)))
+def test_who_comes_while_the_database_is_away_is_told_so(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    async def away(*_: Any) -> None:
+        raise OperationalError("secret internals")
+
+    for module in (sse, events, dependencies, websocket):
+        monkeypatch.setattr(module, "caller_of", away)
+    execution = stored(state=State.RUNNING)
+
+    async def test() -> None:
+        found = await answer("GET", stream_paths(execution.id)[number])
+        assert found["status"] == 503 and b"secret" not in found["body"]
+        opened = socket(f"/ws/executions/{execution.id}", [])
+        assert await is_opened(opened) and await closed_with(opened) == 1013
+
+    in_loop(test)

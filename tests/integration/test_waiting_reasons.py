@@ -57,6 +57,16 @@ def test_a_queued_one_names_the_limit_and_who_holds_it() -> None:
     assert len(reason.holders) == 1
 
 
+def test_the_limit_is_told_also_when_more_hold_it_than_are_named() -> None:
+    now, waits = datetime.now(UTC), execution("QUEUED")
+    for _ in range(25):
+        ConcurrencySlot.objects.create(
+            execution_id=execution("RUNNING").pk, namespace="team", flow_id="work", running=True, since=now
+        )
+    (reason,) = waiting.reasons(waits)
+    assert "at most 25 at a time" in reason.text and len(reason.holders) == 20
+
+
 def test_a_task_without_a_worker_names_the_queue_and_how_to_start_one() -> None:
     running = execution("RUNNING")
     a_job(running, "gpu")
