@@ -367,6 +367,7 @@ _TRIGGER_SCHEMA = _object(
     "namespace flowId triggerId", namespace=_TEXT, flowId=_TEXT, triggerId=_TEXT, disabled=_SWITCH
 )
 _FLOW_KEY = _object("namespace id", namespace=_TEXT, id=_TEXT)
+_SWITCHES = {name: {"type": "boolean"} for name in ("caseSensitive", "wholeWord", "regex")}
 BODIES: dict[str, Json] = {
     "flow": _body(_TEXT, FLOW, "application/x-yaml"),
     "flows": _body(_TEXT, f"{FLOW}---\n{FLOW.replace('hello', 'other', 1)}", "application/x-yaml"),
@@ -375,6 +376,26 @@ BODIES: dict[str, Json] = {
     "template": _body(_MAP, {"id": "t", "namespace": "company.team", "tasks": []}),
     "templates": _body(_list(_MAP), []),
     "flow keys": _body(_list(_FLOW_KEY), [{"namespace": "company.team", "id": "hello"}]),
+    "replacement": _body(
+        _object("query replacement", query=_TEXT, replacement=_TEXT, **_SWITCHES), {"query": "a", "replacement": "b"}
+    ),
+    "replacement of flows": _body(
+        _object("query replacement flows", query=_TEXT, replacement=_TEXT, flows=_list(_FLOW_KEY), **_SWITCHES),
+        {"query": "a", "replacement": "b", "flows": [{"namespace": "company.team", "id": "hello"}]},
+    ),
+    "replacement of a line": _body(
+        _object(
+            "query replacement namespace id line",
+            query=_TEXT,
+            replacement=_TEXT,
+            namespace=_TEXT,
+            id=_TEXT,
+            line={"type": "integer", "minimum": 1},
+            column={"type": "integer", "minimum": 0},
+            **_SWITCHES,
+        ),
+        {"query": "a", "replacement": "b", "namespace": "company.team", "id": "hello", "line": 1},
+    ),
     "inputs": _body(
         {"type": "object", "additionalProperties": _TEXT}, {"name": "world"}, "multipart/form-data", required=False
     ),

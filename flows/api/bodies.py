@@ -81,7 +81,10 @@ def documents(text: str) -> list[str]:
 
 def ids_of(request: Request) -> list[tuple[str, str]]:
     """[{"namespace", "id"}]"""
-    body = request.data
+    return pairs_of(request.data)
+
+
+def pairs_of(body: Any) -> list[tuple[str, str]]:
     if not isinstance(body, list):
         raise Unprocessable("Invalid entity: the body must be a list of {namespace, id}")
     pairs = []

@@ -9,13 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from flows.access import Role
-from flows.api import reading
+from flows.api import paging, reading
 from flows.api.base import FlowView
 from flows.api.errors import NotFound
 from flows.definition.input_types import INPUT_MODELS
 from flows.expressions.filters.table import FILTERS
 from flows.expressions.functions import FUNCTIONS
 from flows.expressions.services import SERVICE_FUNCTIONS
+from flows.pages import described
 from flows.tasks import schemas
 from flows.tasks.aliases import ALIASES
 
@@ -222,6 +223,30 @@ class PictureView(PluginView):
         if all(cls != name for name, _model, _kind in _elements()):
             raise NotFound(f"plugin {cls[:100]}")
         return HttpResponse(picture(cls), content_type="image/svg+xml", headers={"Cache-Control": _CACHE})
+
+
+class TriggersView(PluginView):
+    """GET /plugins/triggers (2.0): every trigger type that a flow may have; all of them unless `size` is given."""
+
+    def get(self, request: Request, **_: Any) -> Response:
+        found = [_trigger(name, model) for name, model in schemas.types("trigger").items()]
+        query = request.query_params.copy()
+        query.setdefault("size", str(paging.MAX_SIZE))
+        return Response(paging.page_of_list(found, query))
+
+
+def _trigger(name: str, model: type[BaseModel]) -> Json:
+    is_core = group_of(name) == _CORE
+    return {
+        "type": name,
+        "name": name.rpartition(".")[2],
+        "pluginTitle": _group(group_of(name))["title"],
+        "description": schemas.title(model) or described.type_text(name),
+        "group": "realtime" if name.endswith("RealtimeTrigger") else "core" if is_core else "app",
+        "ee": False,
+        "icon": name,
+        "deprecated": False,
+    }
 
 
 # --- what templates may use

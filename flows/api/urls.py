@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from flows.api import flows, many, plugins, template_files, templates, topology, validation
+from flows.api import flows, many, plugins, replacing, template_files, templates, topology, validation
 
 urlpatterns = [
     path("flows", flows.CreateView.as_view()),
     path("flows/search", flows.SearchView.as_view()),
     path("flows/source", flows.SourceSearchView.as_view()),
+    path("flows/source/replace/preview", replacing.PreviewView.as_view()),
+    path("flows/source/replace/apply", replacing.ApplyView.as_view()),
+    path("flows/source/replace/line", replacing.LineView.as_view()),
     path("flows/deprecated", flows.DeprecatedView.as_view()),
     path("flows/distinct-namespaces", flows.DistinctNamespacesView.as_view()),
     path("flows/validate", validation.ValidateView.as_view()),
@@ -46,6 +49,7 @@ urlpatterns = [
     path("flows/<str:namespace>/<str:flow_id>/<str:task_id>", flows.UpdateTaskView.as_view()),
     path("plugins", plugins.PluginsView.as_view()),
     path("plugins/groups/subgroups", plugins.SubgroupsView.as_view()),
+    path("plugins/triggers", plugins.TriggersView.as_view()),
     path("plugins/schemas/<str:kind>", plugins.SchemaView.as_view()),
     path("plugins/properties/<str:kind>", plugins.PropertiesView.as_view()),
     path("plugins/inputs", plugins.InputTypesView.as_view()),

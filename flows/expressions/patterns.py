@@ -82,12 +82,16 @@ def all_matches(budget: Budget, pattern: str, text: str) -> list[Any]:
     return found
 
 
-def replace_all(budget: Budget, pattern: str, text: str, replacement: str) -> str:
-    """Java's `replaceAll`: `$1` and `${name}` are groups, a backslash makes the next character plain."""
+def replace_all(budget: Budget, pattern: str, text: str, replacement: str, at: int | None = None) -> str:
+    """Java's `replaceAll`: `$1` and `${name}` are groups, a backslash makes the next character plain.
+
+    `at`: only the match that begins there."""
     pieces = _replacement(replacement)
     parts: list[str] = []
     position = size = 0
     for match in all_matches(budget, pattern, text):
+        if at is not None and match.start() != at:
+            continue
         parts.append(text[position : match.start()])
         for piece in pieces:
             parts.append(piece if isinstance(piece, str) else _group(match, piece[0]))

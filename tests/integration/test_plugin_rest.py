@@ -62,3 +62,13 @@ def test_input_types_have_schemas(admin: Rest) -> None:
         assert "id" in admin.json(f"plugins/inputs/{name}")["schema"]["properties"]["properties"]
     assert admin.get("plugins/inputs/COLOUR").status_code == 404
     assert admin.get("plugins/schemas/colour").status_code == 404
+
+
+def test_every_trigger_type_is_listed(admin: Rest) -> None:
+    found = admin.json("plugins/triggers")
+    assert {one["type"] for one in found["results"]} == set(schemas.types("trigger"))
+    assert found["total"] == len(found["results"])
+    schedule = next(one for one in found["results"] if one["name"] == "Schedule")
+    assert schedule["group"] == "core" and schedule["ee"] is False and schedule["description"]
+    assert schedule["icon"] in admin.json("plugins/icons")
+    assert len(admin.json("plugins/triggers?size=2")["results"]) == 2

@@ -135,7 +135,10 @@ def bodies(values: dict[str, str]) -> list[Any]:
         [values["execution_id"]],
         {"executionsId": [values["execution_id"]], "executionLabels": [{"key": "a", "value": "b"}]},
         [{"namespace": HIDDEN, "id": "hidden"}],
-        {"flows": [{"namespace": HIDDEN, "id": "hidden"}], "namespace": HIDDEN},
+        {
+            **{"flows": [{"namespace": HIDDEN, "id": "hidden"}], "namespace": HIDDEN},
+            **{"query": CANARY, "replacement": "x", "id": "hidden", "line": 3},
+        },
         [trigger],
         {**trigger, "disabled": True, "taskRunId": values["task_run_id"], "state": "FAILED"},
         [{"key": "a", "value": "b"}],
