@@ -21,6 +21,8 @@ from executions.transitions import control
 from executions.transitions.breakpoints import Points
 from executions.transitions.effects import CopyExecution, Step
 from flows import catalog
+from flows.definition.errors import InvalidFlow
+from flows.definition.inputs import InvalidInputs
 from flows.definition.model import Flow
 from flows.definition.states import State
 from flows.tasks.base import FlowableTask
@@ -275,13 +277,25 @@ def bulk(action: str, execution_ids: Sequence[str], act: Callable[[str], Any]) -
         for execution_id in sorted(set(execution_ids)):  # one order for everybody: no deadlock
             try:
                 act(execution_id)
-            except NoSuchExecution:
-                invalids.append((execution_id, "execution not found"))
-            except ActionRefused as refused:
-                invalids.append((execution_id, refused.reason))
+            except Exception as error:
+                invalids.append((execution_id, reason_of(error)))
         if invalids:
             raise BulkRefused(action, invalids)
     return len(set(execution_ids))
+
+
+def reason_of(error: Exception) -> str:
+    """Why one of many cannot: whatever is its own fault. Raises any other error again."""
+    match error:
+        case NoSuchExecution():
+            return "execution not found"
+        case ActionRefused():
+            return error.reason
+        case InvalidFlow() | InvalidInputs():
+            return str(error)
+    if getattr(error, "http_status", 500) >= 500:
+        raise error
+    return str(error)
 
 
 def _control(execution_id: str, action: str, decide: Decide) -> Execution:

@@ -52,8 +52,8 @@ def _each(verb: str, act: Any) -> Any:
             try:
                 act(to_base62(row.pk))
                 done += 1
-            except (actions.ActionRefused, actions.NoSuchExecution) as error:
-                refused.append(f"{to_base62(row.pk)}: {getattr(error, 'reason', error)}")
+            except Exception as error:
+                refused.append(f"{to_base62(row.pk)}: {actions.reason_of(error)}")
         if refused:
             messages.warning(request, f"{len(refused)} did not allow it. " + "; ".join(refused[:5]))
         return f"{verb} {done} of {len(rows)} executions."

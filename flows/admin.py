@@ -149,23 +149,23 @@ class FlowAdmin(ScopedAdmin):
         return HttpResponseRedirect(reverse("admin:flows_flowrecord_changelist"))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return self._page(object_id, "/revisions")
+        return self._page(request, object_id, "/revisions")
 
     @button("Execute", "execute", "play_arrow")
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._page(object_id, "/execute")
+        return self._page(request, object_id, "/execute")
 
     @button("Revisions", "revisions", "difference")
     def revisions(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._page(object_id, "/revisions")
+        return self._page(request, object_id, "/revisions")
 
     @button("Open page", "open", "open_in_new")
     def open_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._page(object_id, "")
+        return self._page(request, object_id, "")
 
-    def _page(self, object_id: str, rest: str) -> HttpResponse:
-        """Those pages ask for the rights of the reader themselves."""
-        row = get_object_or_404(FlowRecord, pk=object_id)
+    def _page(self, request: HttpRequest, object_id: str, rest: str) -> HttpResponse:
+        """Of a flow whose name this reader may know; those pages ask for more rights themselves."""
+        row = get_object_or_404(access_of(request).filter(FlowRecord.objects.all()), pk=object_id)
         return redirect(f"/flows/{row.namespace}/{row.flow_id}{rest}")
 
 

@@ -46,6 +46,8 @@ def examine() -> Iterator[Finding]:
         except DatabaseError as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             yield Finding(subject, Verdict.FAIL, reason, "see the line `database`")
+        except (OSError, ValueError) as error:
+            yield Finding(subject, Verdict.FAIL, str(error) or type(error).__name__, "look at the settings it is about")
 
 
 def _python(subject: str) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ TEMPLATES = [
     },
 ]
 
-# One database for everything. Threads of the web share a small pool; all others hold their own connections.
+# One database for everything; each thread holds a connection of its own.
 _database = postgres.configured()
 DATABASE_DSN = _database.conninfo
 DATABASE_DIRECT_DSN = _database.direct_conninfo

@@ -1,11 +1,14 @@
 """One execution's page and what its script reads: changes by version, log lines, one task run's detail."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 
@@ -18,6 +21,7 @@ from executions.pages.flows import SQL
 from executions.pages.rights import execution_or_404
 from flows import catalog
 from flows.access import Role
+from flows.api.streaming import StreamedAnswer
 from flows.definition.errors import InvalidFlow
 from flows.definition.states import TERMINAL
 from flows.pages import topology
@@ -179,17 +183,24 @@ def log(request: HttpRequest, execution_id: str) -> HttpResponse:
 
 
 @page()
-def log_download(request: HttpRequest, execution_id: str) -> HttpResponse:
+def log_download(request: HttpRequest, execution_id: str) -> HttpResponseBase:
     execution = execution_or_404(request, execution_id)
     rows = LogRecord.objects.filter(execution_id=execution.pk).order_by("id")
     if request.GET.get("run"):
         rows = rows.filter(task_run_id=_run_id(request.GET["run"]))
-    text = "".join(
-        f"{iso(row.timestamp)} {runs.LEVELS[row.level]} {row.task_id or '-'} {row.message}\n" for row in rows.iterator()
-    )
-    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    answer = StreamedAnswer(_log_text(rows), content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{execution.flow_id}-{execution_id}.log"'
     return answer
+
+
+def _log_text(rows: "QuerySet[LogRecord]") -> Iterator[bytes]:
+    """By ranges of ids, each a query of its own: a slow reader holds nothing of the database."""
+    after = 0
+    while chunk := list(rows.filter(id__gt=after)[: runs.BATCH]):
+        yield "".join(
+            f"{iso(row.timestamp)} {runs.LEVELS[row.level]} {row.task_id or '-'} {row.message}\n" for row in chunk
+        ).encode()
+        after = chunk[-1].pk
 
 
 @page()

@@ -8,8 +8,9 @@ from django.test import Client
 
 from executions import actions
 from executions.api import auth
+from executions.ids import to_uuid
 from flows import access, catalog
-from flows.models import NamespaceGrant
+from flows.models import FlowRecord, NamespaceGrant
 
 pytestmark = pytest.mark.django_db
 
@@ -137,3 +138,33 @@ def test_a_name_tried_too_often_is_told_to_wait(client: Client) -> None:
     answer = client.post("/login", {"username": "tried", "password": "wrong"})
     assert answer.status_code == 429
     assert "Too many wrong passwords" in answer.content.decode()
+
+
+@pytest.mark.parametrize("button", ["open", "execute", "revisions"])
+def test_the_buttons_of_the_administration_do_not_name_a_flow_that_one_may_not_see(
+    seen: dict[str, str], button: str
+) -> None:
+    client = reader("viewer", is_staff=True)
+    for namespace, status in (("team.mine", 302), ("team.other", 404)):
+        row = catalog.record(namespace, "work")
+        assert client.get(f"/admin/flows/flowrecord/{row.pk}/{button}/").status_code == status, namespace
+    assert client.get(f"/admin/flows/flowrecord/{row.pk}/history/").status_code == 404
+
+
+@pytest.mark.parametrize("action", ["restart", "replay", "resume"])
+def test_an_action_on_many_says_which_have_no_flow_any_more(seen: dict[str, str], action: str) -> None:
+    client, left = reader("operator", is_staff=True), seen["team.mine"]
+    FlowRecord.objects.all().delete()
+    done = client.post("/executions/bulk", {"action": action, "ids": left}, follow=True)
+    assert done.status_code == 200 and b"Nothing was done" in done.content and left.encode() in done.content
+    chosen = {"action": action, "_selected_action": str(to_uuid(left)), "confirmed": "1"}
+    told = client.post("/admin/executions/executionrecord/", chosen, follow=True)
+    assert told.status_code == 200 and b"did not allow it" in told.content
+
+
+def test_a_log_is_downloaded_line_by_line(seen: dict[str, str]) -> None:
+    """However many lines there are: they are not gathered first."""
+    answer = reader("viewer").get(f"/executions/{seen['team.mine']}/log/download")
+    assert answer.streaming and answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert f'filename="work-{seen["team.mine"]}.log"' in answer["Content-Disposition"]
+    assert b"".join(answer.streaming_content) == b""
