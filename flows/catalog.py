@@ -273,6 +273,14 @@ def with_trigger(type_name: str) -> Iterator[Flow]:
             continue
 
 
+def hold(namespace: str, flow_id: str) -> FlowRecord:
+    """The latest revision, which nobody else changes before this transaction ends. Raises FlowNotFound."""
+    latest = _lock(namespace, flow_id)
+    if latest is None or latest.deleted:
+        raise FlowNotFound(namespace, flow_id)
+    return latest
+
+
 def _lock(namespace: str, flow_id: str) -> FlowRecord | None:
     """One writer per flow at a time, also before its first revision."""
     with django_connection.cursor() as cursor:

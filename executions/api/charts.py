@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Avg, Count, F, Func, Max, Min, Q, QuerySet, Sum, TextField, Value
 from django.db.models.functions import Trunc
 
-from executions.api import executions, filters, logs
+from executions.api import executions, filters, forms, logs
 from executions.api.serialize import LEVELS, iso
 from executions.api.stats import unit_of
 from executions.ids import to_base62
@@ -84,7 +84,7 @@ def _moment(body: Json, name: str) -> datetime | None:
         return None
     if not isinstance(given, str):
         raise Unprocessable(f"Illegal argument: {name} must be a date")
-    return parse_date(given, name)
+    return forms.moment({name: given}, name)
 
 
 def _length(given: Any) -> timedelta:

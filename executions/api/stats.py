@@ -18,7 +18,6 @@ from executions.models import ExecutionRecord, LogRecord
 from flows import catalog
 from flows.access import Access, Role
 from flows.api.errors import Unprocessable
-from flows.api.filters import parse_date
 from flows.api.reading import access_of
 from flows.definition.states import State
 
@@ -26,6 +25,7 @@ Json = dict[str, Any]
 _DEFAULT_SPAN = timedelta(days=30)
 _MOST_BUCKETS = 5_000
 _MOST_FLOWS = 1_000
+_MOST_CELLS = 100_000  # buckets of all flows together: each is a kilobyte of the answer
 _STEPS = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
@@ -82,6 +82,8 @@ class ByFlowView(StatsView):
         rows = _executions(access_of(request), body)
         wanted = body.get("flows")
         pairs = _pairs(wanted) if wanted is not None else list(_flows_of(rows, start, end))
+        if len(pairs) * len(_moments(start, end, unit_of(end - start))) > _MOST_CELLS:
+            raise Unprocessable("Illegal argument: too many flows for so long a time")
         found: dict[str, Json] = {}
         for namespace, flow_id in pairs:
             own = rows.filter(namespace=namespace, flow_id=flow_id)
@@ -162,7 +164,7 @@ def _span(body: Mapping[str, Any]) -> tuple[datetime, datetime]:
 
 def _date(body: Mapping[str, Any], name: str) -> datetime | None:
     text = body.get(name)
-    return parse_date(str(text), name) if text else None
+    return forms.moment({name: str(text)}, name) if text else None
 
 
 def _of_flow(rows: Any, body: Mapping[str, Any]) -> Any:

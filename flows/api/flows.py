@@ -98,7 +98,7 @@ class OneFlowView(FlowView):
 
 def _check_precondition(request: Request, namespace: str, flow_id: str) -> None:
     wanted = request.headers.get("If-Match")
-    if wanted and wanted not in ("*", reading.etag(catalog.record(namespace, flow_id))):
+    if wanted and wanted not in ("*", reading.etag(catalog.hold(namespace, flow_id))):
         raise PreconditionFailed("the flow was changed in the meantime")
 
 
@@ -136,13 +136,15 @@ class UpdateTaskView(FlowView):
         task = request.data
         if not isinstance(task, dict) or task.get("id") != task_id:
             raise Unprocessable("Invalid entity: task.id: Invalid taskId, it must be the one of the address")
-        flow = catalog.find(namespace, flow_id)
-        changed = _replaced(flow.document, task_id, task)
-        if changed == flow.document:
-            if task_id not in tasks_by_id(flow.document):
-                raise NotFound(f"Unable to find task {task_id[:100]}")
-            return answer(catalog.record(namespace, flow_id))
-        return answer(catalog.revise(namespace, flow_id, to_yaml(changed)))
+        with transaction.atomic():
+            catalog.hold(namespace, flow_id)
+            flow = catalog.find(namespace, flow_id)
+            changed = _replaced(flow.document, task_id, task)
+            if changed == flow.document:
+                if task_id not in tasks_by_id(flow.document):
+                    raise NotFound(f"Unable to find task {task_id[:100]}")
+                return answer(catalog.record(namespace, flow_id))
+            return answer(catalog.revise(namespace, flow_id, to_yaml(changed)))
 
 
 def _replaced(value: Any, task_id: str, task: dict[str, Any]) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
 from flows import catalog
@@ -138,12 +139,17 @@ def _stored(request: HttpRequest, flow: Flow, source: str) -> Any:
     edited = (request.GET.get("namespace"), request.GET.get("id"))
     if edited != (flow.namespace, flow.id):
         raise _Conflict("The id and the namespace of a flow cannot change: write a new flow instead.")
-    latest = catalog.record(flow.namespace, flow.id)
-    if latest.revision != base:
-        raise _Conflict(
-            f"Somebody saved revision {latest.revision} in the meantime. Copy your text, reload, and put it in again."
-        )
-    return catalog.revise(flow.namespace, flow.id, source)
+    try:
+        with transaction.atomic():
+            latest = catalog.hold(flow.namespace, flow.id)
+            if latest.revision != base:
+                raise _Conflict(
+                    f"Somebody saved revision {latest.revision} in the meantime."
+                    " Copy your text, reload, and put it in again."
+                )
+            return catalog.revise(flow.namespace, flow.id, source)
+    except catalog.FlowNotFound:
+        raise _Conflict("Somebody deleted this flow in the meantime: save your text as a new flow.") from None
 
 
 @page()
@@ -210,6 +216,8 @@ def restore(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
         messages.success(request, f"Revision {shown.record.revision} was saved again as revision {record.revision}.")
     except InvalidFlow as error:
         messages.error(request, f"Revision {shown.record.revision} is no longer valid: {error.errors[0].message}")
+    except catalog.FlowNotFound:
+        raise Http404("This flow was deleted: save the text as a new flow.") from None
     return redirect(f"/flows/{namespace}/{flow_id}/revisions")
 
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from flows.definition.states import State
 from tests.integration.rest_support import FLOW, PASSWORD, Rest, a_finished_run, a_line, administrator, stored
 
@@ -50,6 +52,28 @@ def test_bad_questions_are_refused(admin: Rest) -> None:
     assert admin.post("stats/executions/daily", {"startDate": "0001-01-01"}).status_code == 422
     assert admin.post("stats/executions/latest/group-by-flow", {"flows": "x"}).status_code == 422
     assert admin.post("stats/logs/daily", {"minLevel": "LOUD"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("9999-12-31T23:00:00Z", "9999-12-31T23:59:59Z"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T01:00:00+14:00"),
+        ("", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_the_ends_of_the_calendar_are_refused(admin: Rest, start: str, end: str) -> None:
+    body = {name: date for name, date in (("startDate", start), ("endDate", end)) if date}
+    assert admin.post("stats/executions/daily", body).status_code == 422
+    chart = "{id: c, type: io.kestra.plugin.core.dashboard.chart.Table, data: {type: io.kestra.plugin.core.dashboard.data.Executions, columns: {n: {agg: COUNT}}}}"
+    assert admin.post("dashboards/charts/preview", {"chart": chart, "globalFilter": body}).status_code == 422
+
+
+def test_an_answer_of_gigabytes_is_not_begun(admin: Rest) -> None:
+    """Flows need not exist to be counted: a thousand names by centuries of months."""
+    flows = [{"namespace": "a", "id": str(number)} for number in range(1000)]
+    body = {"flows": flows, "startDate": "1970-01-01", "endDate": "2340-01-01"}
+    assert admin.post("stats/executions/daily/group-by-flow", body).status_code == 422
 
 
 def test_the_summary_and_usages_count_flows(admin: Rest) -> None:
