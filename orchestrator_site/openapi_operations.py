@@ -194,6 +194,7 @@ OPERATIONS: dict[str, Operation] = {
     "flows.UpdateTaskView": Operation("", "task", "Flow"),
     "flows.SearchView": Operation(f"{_PAGE} {_FLOWS}", answer="page of Flow"),
     "flows.SourceSearchView": Operation(f"{_PAGE} q namespace", answer="page"),
+    "completion.ExpressionsView": Operation("taskId", "flow", "map"),
     "replacing.PreviewView": Operation("", "replacement", "map"),
     "replacing.ApplyView": Operation("", "replacement of flows", "map"),
     "replacing.LineView": Operation("", "replacement of a line", "map"),

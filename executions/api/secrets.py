@@ -60,13 +60,13 @@ class InheritedSecretsView(APIView):
     roles = {"GET": Role.AUTHOR}
 
     def get(self, request: Request, namespace: str, **_: Any) -> Response:
-        found = _keys(access_of(request), namespace)
+        found = readable_keys(access_of(request), namespace)
         if access_of(request).allows(Role.ADMIN, EVERYWHERE):
             found[""] = sorted(settings.CELESTA.secrets)
         return Response({name: keys for name, keys in found.items() if keys})
 
 
-def _keys(access: Access, namespace: str) -> dict[str, list[str]]:
+def readable_keys(access: Access, namespace: str) -> dict[str, list[str]]:
     """A parent's names are shown to who may write there, though every flow below may use them."""
     parts = namespace.split(".")
     chain = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]

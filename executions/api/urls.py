@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from executions.api import (
+    completion,
     control,
     dashboards,
     executions,
@@ -157,6 +158,7 @@ urlpatterns: list[URLPattern] = [
         logs.MetricAggregatesView.as_view(),
     ),
     path(f"metrics/{F}", logs.MetricsView.as_view()),
+    path("flows/expressions", completion.ExpressionsView.as_view()),
     path("kv", namespaces.KvAllView.as_view()),
     path("namespaces/search", namespaces.NamespaceSearchView.as_view()),
     path("namespaces/autocomplete", namespaces.NamespaceAutocompleteView.as_view()),
