@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import prod
 from typing import Any
 
 from django.db.models import Q
@@ -43,6 +44,9 @@ _DATES = {
 _KEY = re.compile(r"\[([^\[\]]*)\]")
 _MAX_FILTERS = 100
 _REGEX_LIMIT = 500
+# PostgreSQL writes repetitions out before it compares: `(a{200}){200}` asks for more than a gigabyte.
+_REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+_MOST_REPEATED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +288,10 @@ def regex(pattern: str) -> str:
         raise Unprocessable("Illegal argument: the pattern is too long")
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Unprocessable(f"Illegal argument: invalid pattern: {error}") from None
+    if prod(int(most or least or 1) for least, most in _REPEATED.findall(pattern)) > _MOST_REPEATED:
+        raise Unprocessable("Illegal argument: the pattern repeats too much")
     return pattern
 
 

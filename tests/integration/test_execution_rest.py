@@ -60,6 +60,9 @@ def test_a_created_execution_is_read_at_once_in_every_dialect(admin: Rest, flow:
         ("executions/search?filters[state][LIKES]=x", 422, "unknown operation"),
         ("executions/search?filters[state]=x", 422, "lacks an operation"),
         ("executions/search?filters[namespace][REGEX]=(", 422, "invalid pattern"),
+        ("executions/search?filters[namespace][REGEX]=(a{1,200}){1,200}", 422, "repeats too much"),
+        ("executions/search?filters[namespace][REGEX]=((a{60,}){60,}){60}", 422, "repeats too much"),
+        ("executions/search?filters[namespace][REGEX]=a{99999999999}", 422, "invalid pattern"),
         ("executions?namespace=a", 400, "flowId"),
     ],
 )
