@@ -53,7 +53,20 @@ def save(target: Path, say: Say) -> None:
         raise BackupError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
         draft.unlink(missing_ok=True)
-    say(f"{target}: {target.stat().st_size:,} bytes. It holds the keys that secrets are encrypted with: keep it safe.")
+    say(
+        f"{target}: {target.stat().st_size:,} bytes. Keep it safe: it holds the keys of this home, and what they encrypt."
+    )
+    for line in left_out(home, environment.read().storage_url):
+        say(line)
+
+
+def left_out(home: Path, storage_url: str | None) -> Iterator[str]:
+    """What a backup of this home does not hold, and who restores it must have from elsewhere."""
+    for name in KEYS:
+        if not (home / name).is_file():
+            yield f"It does not hold CELESTA_{name.upper()}, which comes from the environment: keep that too."
+    if storage_url is not None:
+        yield "It does not hold the files in CELESTA_STORAGE_URL: back the bucket up by its own means."
 
 
 def load(source: Path, say: Say) -> None:
