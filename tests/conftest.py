@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+# Django's test signals import it at the first changed setting, in the middle of a test: when a connection or file left
+# over from another test is collected during that import, Python 3.11 can fail with KeyError (cpython issue 106176).
+import django.contrib.staticfiles.storage  # noqa: F401
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
