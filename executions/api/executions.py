@@ -180,7 +180,7 @@ class LatestView(APIView):
         found = []
         for item in body:
             rows = visible(access_of(request)).filter(namespace=str(item.get("namespace")), flow_id=str(item.get("id")))
-            row = rows.order_by("-start_date", "-id").first()
+            row = rows.only("id", "flow_id", "namespace", "start_date", "state").order_by("-start_date", "-id").first()
             if row is not None:
                 found.append(_latest(row))
         return Response(found)

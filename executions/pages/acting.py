@@ -14,7 +14,7 @@ from executions.ids import to_base62
 from executions.models import ExecutionRecord, TaskRunRecord
 from executions.pages import fields, lists
 from executions.pages.execution import allowed_actions
-from executions.pages.rights import execution_or_404
+from executions.pages.rights import execution_or_404, executions_or_404
 from executions.state import Execution
 from flows import catalog
 from flows.access import Role
@@ -147,8 +147,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
         return render(request, "400.html", {"exception": str(wrong)}, status=wrong.http_status)
     if name not in (*_MANY, "delete") or not ids:
         raise Http404("There is no such action, or nothing was chosen.")
-    for execution_id in ids:
-        execution_or_404(request, execution_id, Role.OPERATOR)
+    executions_or_404(request, ids, Role.OPERATOR)
     try:
         count = actions.delete(ids) if name == "delete" else actions.bulk(name, ids, _MANY[name])
         messages.success(request, f"{name.capitalize()}: {count} execution{'s' if count != 1 else ''}.")

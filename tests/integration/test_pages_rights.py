@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from executions import actions
 from executions.api import auth
@@ -168,3 +170,21 @@ def test_a_log_is_downloaded_line_by_line(seen: dict[str, str]) -> None:
     assert answer.streaming and answer["Content-Type"] == "text/plain; charset=utf-8"
     assert f'filename="work-{seen["team.mine"]}.log"' in answer["Content-Disposition"]
     assert b"".join(answer.streaming_content) == b""
+
+
+def test_many_are_looked_up_at_once_and_refused_together(seen: dict[str, str]) -> None:
+    client = reader("operator")
+    ids = [seen["team.mine"], *(actions.trigger("team.mine", "work").id for _ in range(9))]
+    with CaptureQueriesContext(connection) as asked:
+        assert client.post("/executions/bulk", {"action": "delete", "ids": " ".join(ids)}).status_code == 302
+    assert (
+        len([one for one in asked if one["sql"].startswith("SELECT") and '"executions"."namespace"' in one["sql"]]) == 1
+    )
+    left = actions.trigger("team.mine", "work").id
+    for other in (seen["team.other"], "nonsense"):
+        assert client.post("/executions/bulk", {"action": "delete", "ids": f"{left} {other}"}).status_code == 404
+    NamespaceGrant.objects.create(group=Group.objects.get(), namespace="team.other", role="viewer")
+    access.forget()
+    both = {"action": "delete", "ids": f"{left} {seen['team.other']}"}
+    assert client.post("/executions/bulk", both).status_code == 403
+    assert client.get(f"/executions/{left}").status_code == 200
