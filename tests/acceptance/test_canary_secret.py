@@ -5,6 +5,7 @@ import json
 import queue
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -265,9 +266,21 @@ def _leaks(plant: Plant, execution_id: str, folder: Path) -> dict[str, list[str]
 def _answers(plant: Plant, execution_id: str) -> dict[str, str]:
     """Of every GET route there is, and of evaluated expressions."""
     run_id = plant.get(f"/api/v1/main/executions/{execution_id}")["taskRunList"][0]["id"]
-    values = {"namespace": NAMESPACE, "flow_id": "canary", "execution_id": execution_id, "task_run_id": run_id,
-              "task_id": "log", "key": "hidden", "metric": "m", "cls": "io.kestra.plugin.core.log.Log", "kind": "task",
-              "version": "1", "template_id": "none", "path": "none"}  # fmt: skip
+    values = defaultdict(
+        lambda: "none",
+        {
+            "namespace": NAMESPACE,
+            "flow_id": "canary",
+            "execution_id": execution_id,
+            "task_run_id": run_id,
+            "task_id": "log",
+            "key": "hidden",
+            "metric": "m",
+            "cls": "io.kestra.plugin.core.log.Log",
+            "kind": "task",
+            "version": "1",
+        },
+    )
     needed = {"executions": f"?namespace={NAMESPACE}&flowId=canary", "export/by-ids": f"?ids={execution_id}"}
     schema = plant.get("/api/schema?format=json")["paths"]
     places, answered = {}, set()
@@ -275,7 +288,7 @@ def _answers(plant: Plant, execution_id: str) -> dict[str, str]:
         if "/webhook/" in route:
             continue
         query = next((text for end, text in needed.items() if route.endswith(end)), "")
-        status, told = plant.request("GET", route.format(**values) + query)
+        status, told = plant.request("GET", route.format_map(values) + query)
         places[f"answer {route}"] = json.dumps(told)
         if status == 200:
             answered.add(route.removeprefix("/api/v1/"))

@@ -87,4 +87,4 @@ def test_a_restore_that_would_harm_is_refused(
     file.write_bytes(b"nothing")
     done = manage(process_environment, "restore", "--yes", str(file))
     assert done.returncode == 1
-    assert ("stop it first" if state == "running" else "cannot read") in done.stderr
+    assert ("stop it first" if state == "running" else "is no backup") in done.stderr

@@ -113,6 +113,10 @@ class Nuisances:
                 connection.execute("DELETE FROM queues WHERE stream")
 
 
+class Over(Exception):
+    """It has ended: its followers were let go and are told of no further change."""
+
+
 def start_and_disturb(plant: Plant, ids: list[str]) -> None:
     """Executions that are committed half a second after they got their numbers, and labels that are changed likewise."""
     from django.db import connection, transaction
@@ -123,8 +127,9 @@ def start_and_disturb(plant: Plant, ids: list[str]) -> None:
                 actions.trigger("company.team", "watched", execution_id=execution_id)
             time.sleep(0.5 if some is not ids else 0)
     for execution_id in ids[::10]:
-        with suppress(actions.ActionRefused), transaction.atomic():
-            actions.set_labels(execution_id, {"late": "yes"})
+        with suppress(Over), transaction.atomic():
+            if actions.set_labels(execution_id, {"late": "yes"}).state.is_terminal:
+                raise Over
             time.sleep(0.15)
     connection.close()
 
