@@ -4,6 +4,8 @@ import os
 import select
 from contextlib import suppress
 
+from executions.queue.postgres import Claimed
+from executor.connections import Connection
 from executor.handlers import Handler
 from executor.loops import Loop, Ring
 from executor.resolver import Resolver
@@ -25,6 +27,14 @@ class Helper(Loop):
         super().__init__(name, handler, resolver, poll, ring)
         self._leader = leader
         leader.helpers.append(self)
+
+    def _claim_next(self, connection: Connection) -> list[Claimed]:
+        """What the leader had passed before is passed here too: a helper that seldom finds anything would walk through
+        all that was taken meanwhile, each time that it looks."""
+        reached = self._leader.mark
+        taken = super()._claim_next(connection)
+        self.mark = max(self.mark, reached)
+        return taken
 
     def _run(self) -> None:
         self._wait(0.0)

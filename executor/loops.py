@@ -51,7 +51,7 @@ class Loop:
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._notified = False
-        self._mark = 0
+        self.mark = 0
         self._full_look = FullLook()
         self._busy_since: float | None = None
         self.helpers: list[Loop] = []  # woken when there is more to do than this loop can take
@@ -138,7 +138,7 @@ class Loop:
         if self._full_look.is_due():
             with self._full_look:
                 return _claim_some(0, True, connection)
-        return _claim_some(max(self._mark - queue.LATE, 0), not self.listens, connection)
+        return _claim_some(max(self.mark - queue.LATE, 0), not self.listens, connection)
 
     def _go_on(self, connection: Connection, execution_id: str, answers: Answers) -> None:
         """Answers stay in the inbox while the database is away."""
@@ -234,7 +234,7 @@ class Loop:
         """Below the mark nothing is left but late committers, for which a full look is taken once a second. What a full
         batch left behind lies above the first message of its oldest execution."""
         if first := [one.messages[0].id for one in taken]:
-            self._mark = min(first) if self._is_full(taken) else max(self._mark, *first)
+            self.mark = min(first) if self._is_full(taken) else max(self.mark, *first)
 
     # --- what goes wrong for one execution only
 

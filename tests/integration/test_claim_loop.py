@@ -15,6 +15,7 @@ from executions.messages import ExecutionChanged, TaskFinished
 from executions.queue import postgres as queue
 from executor.cache import StateCache
 from executor.handlers import Handler
+from executor.helper import Helper
 from executor.loops import Loop
 from executor.resolver import HELD, THREADS, Resolver
 from executor.telemetry import counters
@@ -76,7 +77,7 @@ def test_answers_for_one_execution_do_not_hide_the_backlog_of_others(loop: Loop)
         queue.publish(django_connection.connection, asking, ExecutionChanged("labels"))
     loop.deliver(asking, {})
     loop._full_look.put_off(3600)
-    loop._mark = 0
+    loop.mark = 0
     found = taken_ids(loop) | taken_ids(loop)
     assert waiting <= found, f"{len(waiting - found)} executions are overlooked until the next full look"
 
@@ -213,3 +214,15 @@ def test_nothing_runs_of_an_execution_that_had_to_be_failed_by_sql(
         store.fail_hard(other, execution_id, "its flow cannot be read")
     other.commit()
     assert rows("SELECT execution_id, kill FROM worker_jobs") == [(to_uuid(ids[0]), True)]
+
+
+def test_a_helper_passes_what_its_leader_has_passed(loop: Loop) -> None:
+    helper = Helper(loop, "helper", loop._handler, loop._resolver, 0.025, None)
+    loop._turn()
+    helper._turn()
+    actions.trigger_many("claimed", "one", [{}] * 3)
+    loop._turn()
+    helper._full_look.put_off(3600)
+    assert helper._turn() == []
+    assert helper.mark == loop.mark > 0
+    helper._disconnect()
