@@ -65,8 +65,9 @@ def test_heartbeats_go_on_after_a_kill_was_announced(table: Desk, worker: Worker
     announce(table, job)
     assert table.result(5)["state"] == "KILLED"
     thread.join(5)
-    beat = table.value("SELECT beat FROM service_instances")
-    wait(lambda: table.value("SELECT beat FROM service_instances") > beat, 8, "another heartbeat")
+    query = f"SELECT beat FROM service_instances WHERE id = '{worker.identity.id}'"
+    beat = table.value(query)
+    wait(lambda: table.value(query) > beat, 8, "another heartbeat")
     table.define("- {id: one, type: core.log.Log, message: hi}").hand_out()
     assert run_claimed(worker) == 1
 
