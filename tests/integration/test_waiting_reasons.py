@@ -10,7 +10,7 @@ from executions.ids import to_base62
 from executions.models import ConcurrencySlot, ExecutionRecord, ServiceInstance, TaskRunRecord, Timer, WorkerJob
 from executions.pages import waiting
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty")]
 
 
 def execution(state: str, **more: Any) -> ExecutionRecord:
