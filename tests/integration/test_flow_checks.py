@@ -22,7 +22,7 @@ triggers: [{{id: hook, type: core.trigger.Webhook, key: k, inputs: {{n: 50}}}}]
 
 
 @pytest.fixture
-def admin(db: None, nobody_remembered: None) -> Rest:
+def admin(empty: None, nobody_remembered: None) -> Rest:
     return Rest(administrator())
 
 

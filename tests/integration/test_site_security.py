@@ -20,7 +20,7 @@ from executions.models import ApiToken, AuditRecord
 from flows import access
 from tests.integration.rest_support import FLOW, PASSWORD, Rest, administrator, member, stored
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_remembered")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_remembered", "no_audit")]
 
 
 def logged_in(user: Any) -> Client:

@@ -29,7 +29,7 @@ variables:
 
 
 @pytest.fixture
-def admin(db: None, nobody_remembered: None) -> Rest:
+def admin(empty: None, nobody_remembered: None) -> Rest:
     return Rest(administrator())
 
 
