@@ -39,8 +39,17 @@ def test_the_first_is_due_at_once_and_the_next_after_a_second(clock: Time) -> No
 
 def test_an_expensive_one_comes_more_seldom_but_it_comes(clock: Time) -> None:
     full = FullLook()
+    look(full, clock, 0.2)
     assert look(full, clock, 0.2) == pytest.approx(4.0)
+    look(full, clock, 60.0)
     assert look(full, clock, 60.0) == pytest.approx(60.0)
+
+
+def test_one_that_was_held_up_says_nothing_of_the_next(clock: Time) -> None:
+    full = FullLook()
+    assert look(full, clock, 5.0) == pytest.approx(1.0)
+    assert look(full, clock, 0.001) == pytest.approx(1.0)
+    assert look(full, clock, 5.0) == pytest.approx(1.0)
 
 
 def test_one_that_fails_is_not_repeated_at_once_unless_asked_for(clock: Time) -> None:
