@@ -91,6 +91,8 @@ def test_a_message_that_always_raises_is_parked_and_fails_only_its_execution(pla
     assert sum(states.values()) == 30 and states["SUCCESS"] >= 28
     listed = dead_letters(plant)
     assert "2 dead letters" in listed and "nonsense" in listed
+    assert "published 2 again" in dead_letters(plant, "--redrive", "all")
+    eventually(lambda: plant.value("SELECT count(*) FROM dead_letters") == 2, 20, "their second end")
     assert "dropped 2" in dead_letters(plant, "--drop", "all")
     assert settled_faults(plant) == []
 
