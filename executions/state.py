@@ -94,6 +94,7 @@ class Execution:
     tally: dict[str | None, dict[State, int]] = field(default_factory=dict)  # runs by parent and state
     task_counts: dict[tuple[str | None, str], int] = field(default_factory=dict)  # runs by parent and task
     next_seq: int = 1
+    start_size: int | None = None  # characters of inputs and trigger, which never change: measured once, by the cache
     # Since the last save:
     changed: bool = False
     touched: set[str] = field(default_factory=set)

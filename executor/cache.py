@@ -31,12 +31,13 @@ class StateCache:
             return self._remove(execution_id)
 
     def put(self, execution: Execution) -> None:
+        weight = _weight_of(execution)
         with self._lock:
             other = self._remove(execution.id)
             kept = other if other is not None and other.version > execution.version else execution
             self._kept[kept.id] = kept
-            self._weights[kept.id] = weight = _weight_of(kept)
-            self._weight += weight
+            self._weights[kept.id] = weight if kept is execution else _weight_of(kept)
+            self._weight += self._weights[kept.id]
             while len(self._kept) > self._max_executions or (self._weight > self._max_weight and len(self._kept) > 1):
                 self._remove(next(iter(self._kept)))
 
@@ -57,8 +58,11 @@ class StateCache:
 
 
 def _weight_of(execution: Execution) -> int:
-    carried = {"i": execution.inputs, "v": execution.variables, "o": execution.outputs, "t": execution.trigger}
-    return len(execution.runs) + json_size(carried, HEAVIEST) // 1000
+    """Called after each step, so what was given at the start is not walked through again."""
+    if execution.start_size is None:
+        execution.start_size = json_size([execution.inputs, execution.trigger], HEAVIEST)
+    grown = json_size([execution.variables, execution.outputs], HEAVIEST)
+    return len(execution.runs) + (execution.start_size + grown) // 1000
 
 
 def obtain(connection: Connection, claimed: Sequence[Claimed], cache: StateCache) -> dict[str, Execution]:

@@ -1,5 +1,7 @@
 """What an executor remembers has its bounds, by number and by weight."""
 
+from typing import Any
+
 from executor.cache import StateCache
 from tests.builders import an_execution
 
@@ -25,3 +27,22 @@ def test_the_oldest_leave_first() -> None:
     for execution in (one, two, three):
         cache.put(execution)
     assert (cache.take(one.id), cache.take(two.id), cache.take(three.id)) == (None, two, three)
+
+
+class Counted(dict[str, Any]):
+    """Tells how often it was walked through."""
+
+    walks = 0
+
+    def items(self) -> Any:
+        self.walks += 1
+        return super().items()
+
+
+def test_what_was_given_at_the_start_is_weighed_once_however_many_steps_there_are() -> None:
+    cache, inputs = StateCache(), Counted(document="x" * 100)
+    execution = an_execution(inputs=inputs)
+    for _ in range(3):
+        cache.put(execution)
+        assert cache.take(execution.id) is execution
+    assert inputs.walks == 1
