@@ -24,8 +24,8 @@ def seen(db: Any) -> dict[str, str]:
     """A flow and an execution in a namespace of the reader's and in another one; ids of the executions."""
     ids = {}
     for namespace in ("team.mine", "team.other"):
-        catalog.create(FLOW.format(id="work", namespace=namespace))
-        ids[namespace] = actions.trigger(namespace, "work").id
+        catalog.create(FLOW.format(id="report", namespace=namespace))
+        ids[namespace] = actions.trigger(namespace, "report").id
     return ids
 
 
@@ -61,14 +61,14 @@ def test_what_one_may_not_see_is_not_found(seen: dict[str, str]) -> None:
         assert client.get(f"/executions/{seen['team.mine']}{path}").status_code == 200, path
         assert client.get(f"/executions/{other}{path}").status_code == 404, path
     for path in ("", "/edit", "/revisions"):
-        assert client.get(f"/flows/team.other/work{path}").status_code == 404, path
+        assert client.get(f"/flows/team.other/report{path}").status_code == 404, path
 
 
 def test_a_viewer_may_look_but_not_act(seen: dict[str, str]) -> None:
     client, mine = reader("viewer"), seen["team.mine"]
     assert client.post(f"/executions/{mine}/kill").status_code == 403
-    assert client.post("/flows/team.mine/work/execute").status_code == 403
-    assert client.post("/flows/team.mine/work/disable").status_code == 403
+    assert client.post("/flows/team.mine/report/execute").status_code == 403
+    assert client.post("/flows/team.mine/report/disable").status_code == 403
     assert client.post("/system/clean").status_code == 403
     assert "data-act=" not in client.get(f"/executions/{mine}").content.decode()
 
@@ -117,7 +117,7 @@ def test_an_author_of_one_namespace_cannot_write_into_another_by_the_administrat
 
 def test_everything_that_matches_is_only_what_one_may_act_on(seen: dict[str, str]) -> None:
     client = reader("operator")
-    answer = client.post("/executions/bulk", {"action": "delete", "everything": "yes", "query": "?flow=work"})
+    answer = client.post("/executions/bulk", {"action": "delete", "everything": "yes", "query": "?flow=report"})
     assert answer.status_code == 302
     assert client.get(f"/executions/{seen['team.mine']}").status_code == 404
     from executions.models import ExecutionRecord
@@ -148,7 +148,7 @@ def test_the_buttons_of_the_administration_do_not_name_a_flow_that_one_may_not_s
 ) -> None:
     client = reader("viewer", is_staff=True)
     for namespace, status in (("team.mine", 302), ("team.other", 404)):
-        row = catalog.record(namespace, "work")
+        row = catalog.record(namespace, "report")
         assert client.get(f"/admin/flows/flowrecord/{row.pk}/{button}/").status_code == status, namespace
     assert client.get(f"/admin/flows/flowrecord/{row.pk}/history/").status_code == 404
 
@@ -168,19 +168,19 @@ def test_a_log_is_downloaded_line_by_line(seen: dict[str, str]) -> None:
     """However many lines there are: they are not gathered first."""
     answer = reader("viewer").get(f"/executions/{seen['team.mine']}/log/download")
     assert answer.streaming and answer["Content-Type"] == "text/plain; charset=utf-8"
-    assert f'filename="work-{seen["team.mine"]}.log"' in answer["Content-Disposition"]
+    assert f'filename="report-{seen["team.mine"]}.log"' in answer["Content-Disposition"]
     assert b"".join(answer.streaming_content) == b""
 
 
 def test_many_are_looked_up_at_once_and_refused_together(seen: dict[str, str]) -> None:
     client = reader("operator")
-    ids = [seen["team.mine"], *(actions.trigger("team.mine", "work").id for _ in range(9))]
+    ids = [seen["team.mine"], *(actions.trigger("team.mine", "report").id for _ in range(9))]
     with CaptureQueriesContext(connection) as asked:
         assert client.post("/executions/bulk", {"action": "delete", "ids": " ".join(ids)}).status_code == 302
     assert (
         len([one for one in asked if one["sql"].startswith("SELECT") and '"executions"."namespace"' in one["sql"]]) == 1
     )
-    left = actions.trigger("team.mine", "work").id
+    left = actions.trigger("team.mine", "report").id
     for other in (seen["team.other"], "nonsense"):
         assert client.post("/executions/bulk", {"action": "delete", "ids": f"{left} {other}"}).status_code == 404
     NamespaceGrant.objects.create(group=Group.objects.get(), namespace="team.other", role="viewer")
