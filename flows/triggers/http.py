@@ -3,23 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from pydantic import Field
-
 from flows.definition.durations import Duration
-from flows.tasks.core.http import Options
+from flows.tasks.core.http import Call
 from flows.triggers.base import Trigger
 
 
-class HttpTrigger(Trigger):
+class HttpTrigger(Call, Trigger):
     interval: Duration = timedelta(seconds=60)
     response_condition: str = "{{ response.statusCode < 400 }}"
-    uri: str
-    method: str = "GET"
-    body: Any = None
-    form_data: Any = None
-    params: Any = None
-    content_type: str | None = None
-    headers: Any = Field(default_factory=dict)
-    options: Options = Field(default_factory=Options)
-    ssl_options: Any = None
     encrypt_body: Any = False

@@ -48,7 +48,9 @@ class Options(Strict):
     basic_auth_password: str | None = None
 
 
-class HttpTask(RunnableTask):
+class Call(Strict):
+    """What is asked, of whom: the properties of everything that makes an HTTP call."""
+
     uri: str
     method: str = "GET"
     body: Any = None
@@ -59,6 +61,8 @@ class HttpTask(RunnableTask):
     options: Options = Field(default_factory=Options)
     ssl_options: Any = None
 
+
+class HttpTask(Call, RunnableTask):
     @contextmanager
     def answered(self, context: RunContext, allow_failed: Any) -> Iterator[Answer]:
         """Raises TaskFailure for a code from 400 on, unless it is allowed."""
