@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tests.integration.rest_support import Rest
 
 
@@ -33,6 +35,19 @@ def empty(db: None) -> None:
     with connection.cursor() as cursor:
         for table in tables.split(", "):
             cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def connection(database: str) -> "Iterator[psycopg.Connection[Any]]":
+    """A transaction of its own on tables that hold nothing, undone at the end."""
+    import psycopg
+
+    tables = "executions, task_runs, queues, worker_jobs, timers, concurrency_slots, concurrency_limits, logs, payloads"
+    with psycopg.connect(database) as opened:
+        opened.execute(f"TRUNCATE {tables}")
+        opened.commit()
+        yield opened
+        opened.rollback()
 
 
 @pytest.fixture

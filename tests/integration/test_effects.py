@@ -1,10 +1,6 @@
 """What one batch writes beside the aggregates: orders of the same batch see each other."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import psycopg
-import pytest
 
 from executions import store
 from executions.ids import new_id
@@ -12,15 +8,6 @@ from executions.state import Execution
 from executions.transitions import effects as fx
 from executor.perform import Outgoing
 from tests.builders import an_execution
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator["psycopg.Connection[Any]"]:
-    with psycopg.connect(database) as opened:
-        opened.execute("TRUNCATE executions, task_runs, queues, worker_jobs, timers")
-        opened.commit()
-        yield opened
-        opened.rollback()
 
 
 def child_of(parent: Execution) -> Execution:

@@ -1,11 +1,7 @@
 """Slots of concurrency limits: as many as the limit says, in the order of waiting, each at a moment of its own."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import psycopg
-import pytest
 
 from executions import slots, store
 from executions.state import Execution
@@ -14,15 +10,6 @@ from tests.builders import an_execution
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 FLOW = ("company.team", "a_flow")
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator["psycopg.Connection[Any]"]:
-    with psycopg.connect(database) as opened:
-        opened.execute("TRUNCATE executions, task_runs, queues, concurrency_slots, concurrency_limits, logs, payloads")
-        opened.commit()
-        yield opened
-        opened.rollback()
 
 
 def some_executions(connection: Any, number: int) -> list[Execution]:

@@ -1,10 +1,8 @@
 """Rows to aggregates and back, and that a save never overwrites somebody else's."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from executions import codec, store
@@ -15,15 +13,6 @@ from flows.definition.states import State
 from tests.builders import a_run, an_attempt, an_execution
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator["psycopg.Connection[Any]"]:
-    with psycopg.connect(database) as opened:
-        opened.execute("TRUNCATE executions, task_runs, queues, concurrency_slots, concurrency_limits, logs, payloads")
-        opened.commit()
-        yield opened
-        opened.rollback()
 
 
 def stored(connection: Any, execution: Execution) -> Execution:
