@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executions.ids import to_uuid
-from tests.benchmarks import filling, flows, followers, report, snapshots
+from tests.benchmarks import filling, flows, followers, rendering, report, snapshots
 from tests.benchmarks.measure import Figures, Wrong, run_burst, run_rate, wait_for_ends
 from tests.benchmarks.product import Product, running
 
@@ -308,4 +308,5 @@ SCENARIOS = (
     Scenario("k", "document sizes", sizes),
     Scenario("l", "a full database", full_database),
     Scenario("m", "an old snapshot held by another session", snapshots.measured),
+    Scenario("n", "rendering", rendering.measured),
 )
