@@ -53,9 +53,9 @@ def connection(database: str) -> "Iterator[psycopg.Connection[Any]]":
 @pytest.fixture
 def no_audit(db: None) -> None:
     """Like `empty` for the audit, whose rows cannot be deleted but by a superuser without triggers."""
-    from django.db import connection
+    from django.db import connection, transaction
 
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:  # also where the test has no transaction around it
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("DELETE FROM audit")
         cursor.execute("SET LOCAL session_replication_role = origin")
